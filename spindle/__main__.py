@@ -1,0 +1,7 @@
+"""python -m spindle"""
+
+import sys
+
+from spindle.app.cli import main
+
+sys.exit(main())

@@ -1,0 +1,236 @@
+"""What can be asked of Spindle in a terminal?  One short function a verb."""
+
+from __future__ import annotations
+
+import json as jsonlib
+import sys
+from io import BytesIO
+from pathlib import Path
+from typing import Any, Literal
+
+from spindle import __version__, app
+from spindle.app import table
+from spindle.app.progress import Bar
+from spindle.app.verbs import run
+from spindle.model import atomic
+from spindle.model.family import NETWORKS, VARIANTS, point
+from spindle.model.graph import FAMILIES, Graph
+from spindle.model.mobilenet import Block
+
+ABOUT = "MobileNetV2 made whole: one graph, many readings."
+
+
+def info(
+    model: str,
+    width: float | None = None,
+    size: str | None = None,
+    head: str | None = None,
+    classes: int | None = None,
+    output_stride: int | None = None,
+    family: Literal["paper", "torch"] = "paper",
+    expansion: int = 6,
+    shortcut: Literal["bottleneck", "expansion", "none"] = "bottleneck",
+    bottleneck: Literal["linear", "relu6"] = "linear",
+    layers: bool = False,
+    conventions: bool = False,
+    json: bool = False,
+) -> int:
+    """What a network costs: parameters, multiply-adds and memory, as the paper counts them.
+
+    model: mobilenetv2, mobilenetv1, a published point such as mobilenetv2-1.0-224, or a model file
+    width: the width multiplier (1.0)
+    size: of the picture, 224 or 192x256 for height and width (the head's own)
+    head: classifier, ssd, ssdlite, deeplab, deeplab-aspp, pose, pose-light, embedding (classifier)
+    classes: the task's own (the head's usual number)
+    output_stride: 32, 16 or 8; below 32 by dilation (the head's own)
+    family: padding, batch norm and picture range as in the paper's code, or as in torchvision
+    expansion: how many times wider the middle of a bottleneck is
+    shortcut: which ends of the bottlenecks it joins (the paper's figure 6b)
+    bottleneck: what follows the projection (the paper's figure 6a)
+    layers: every op by itself
+    conventions: the numbers other tools print for the same network
+    json: all of it as JSON
+    Example: spindle info mobilenetv2 --head ssdlite --size 320 --classes 80
+    """
+    block = Block(bottleneck == "linear", shortcut, expansion)
+    asked: dict[str, Any] = {
+        "width": width,
+        "size": sides(size),
+        "head": head,
+        "classes": classes,
+        "output_stride": output_stride,
+    }
+    said = {name: value for name, value in asked.items() if value is not None}
+    said |= {"family": FAMILIES[family]} if family != "paper" else {}
+    said |= {"block": block} if block != Block() else {}
+    title, graph, known = described(model, said)
+    if json:
+        print(jsonlib.dumps(known | table.facts(graph), indent=1))
+    else:
+        print(table.show(title, graph, layers, conventions))
+    return 0
+
+
+def described(model: str, said: dict[str, Any]) -> tuple[str, Graph, dict[str, Any]]:
+    """The title, the graph and the header of what `info` was asked for."""
+    variant = None if Path(model).exists() else point(model)
+    if model in NETWORKS or variant:
+        if variant:
+            said = {"width": variant.width, "size": variant.size} | said
+        name = "mobilenetv2" if variant else model
+        if name == "mobilenetv1" and "block" in said:
+            raise ValueError(
+                "expansion, shortcut and bottleneck are for mobilenetv2; version 1 has none"
+            )
+        graph = NETWORKS[name](**said)
+        head = said.get("head", "classifier")
+        title = f"{name} {float(said.get('width', 1.0))}, {head}, {table.shape(graph.input)}"
+        if variant and head == "classifier":
+            title += f" (the paper's: top-1 {variant.top1}, {variant.pixel1_ms} ms on a Pixel 1)"
+        return title, graph, {}
+    if not Path(model).exists():
+        raise ValueError(
+            f"{model} is neither a file nor a network: say mobilenetv2, mobilenetv1, "
+            f"or a published point such as mobilenetv2-{next(iter(VARIANTS))}"
+        )
+    if said:
+        raise ValueError(
+            f"{model} is a file, and says itself what it is: {', '.join(said)} cannot be changed"
+        )
+    opened = app.open_model(model)
+    known = {"task": opened.task, "labels": list(opened.labels), "metrics": opened.metrics}
+    known |= {"source": list(opened.source), "versions": opened.versions}
+    classes = f", {len(opened.labels)} labels" if opened.labels else ""
+    title = f"{model}: {opened.task}, {table.shape(opened.graph.input)}{classes}"
+    return "\n".join([title, *opened.source]), opened.graph, known
+
+
+def predict(
+    model: str,
+    images: list[str],
+    save: str | None = None,
+    reading: Literal["numpy", "torch"] = "numpy",
+    threshold: float = 0.3,
+    labels: str | None = None,
+    size: str | None = None,
+    scales: str | None = None,
+    flip: bool = False,
+    json: bool = False,
+) -> int:
+    """What a model says of pictures.
+
+    model: a model file, a published point, or weights of another project
+    images: the pictures
+    save: a folder for the pictures with the results drawn on them
+    reading: numpy, or torch
+    threshold: the least score of a box that is worth showing
+    labels: a file of class names, a line each, where the model has none
+    size: of the picture, where the model file does not say
+    scales: sizes at which a segmenter looks, such as 0.5,1,1.5; "all" for the paper's six
+    flip: the segmenter looks at the mirrored picture too
+    json: a line of JSON for each picture
+    Example: spindle predict mobilenetv2-1.0-224 cat.jpg dog.jpg --save drawn
+    """
+    unsaid: dict[str, Any] = {"labels": lines(labels), "size": sides(size)}
+    predictor = app.load(model, reading, **{name: value for name, value in unsaid.items() if value})
+    looks = app.MULTI_SCALE if scales == "all" else numbers(scales)
+    folder = Path(save) if save else None
+    if folder:
+        folder.mkdir(parents=True, exist_ok=True)
+    bar, bad = Bar("looking", len(images)), []
+    for number, image in enumerate(images):
+        bar.show(number, image)
+        try:
+            picture = app.read_picture(image)
+        except ValueError as error:
+            bad.append(str(error))
+            continue
+        result = predictor(picture, threshold, looks, flip)
+        bar.end()
+        print(
+            jsonlib.dumps({"image": image} | result.to_json()) if json else f"{image}: {result}",
+            flush=True,
+        )
+        if folder:
+            png = BytesIO()
+            app.draw_result(picture, result).save(png, "png")
+            atomic.write(free(folder, Path(image).stem), png.getvalue())
+    bar.end()
+    for reason in bad:
+        print(f"spindle: {reason}", file=sys.stderr)
+    return 1 if bad else 0
+
+
+def adopt(
+    weights: str,
+    out: str = "model.safetensors",
+    labels: str | None = None,
+    size: str | None = None,
+    output_stride: int | None = None,
+    bgr: bool = False,
+) -> int:
+    """Makes a model file of somebody else's weights: torchvision, timm, Keras, TF-slim and more.
+
+    weights: a .pth, .safetensors, .h5, .npz or .ckpt.index file
+    out: the model file to write
+    labels: a file of class names, a line each
+    size: of the picture: 224, or 192x256 for height and width
+    output_stride: 32, 16 or 8, where weights were taught with dilation
+    bgr: the network was taught with blue first
+    Example: spindle adopt mobilenet_v2-7ebf99e0.pth --labels imagenet.txt --out mine.safetensors
+    """
+    unsaid: dict[str, Any] = {
+        "labels": lines(labels),
+        "size": sides(size),
+        "output_stride": output_stride,
+        "bgr": bgr,
+    }
+    predictor = app.load(weights, **{name: value for name, value in unsaid.items() if value})
+    predictor.save(out)
+    print(f"{out}: {predictor.model.task}, " + "; ".join(predictor.model.source))
+    return 0
+
+
+def demo(out: str = "demo") -> int:
+    """The whole of it, on pictures drawn on the spot.
+
+    out: the folder to write to
+    Example: spindle demo --out demo
+    """
+    return app.demonstrate(Path(out))
+
+
+def sides(size: str | None) -> int | tuple[int, int] | None:
+    """224, or 192x256: height and width."""
+    if size is None:
+        return None
+    parts = size.lower().split("x")
+    if len(parts) > 2 or not all(part.isdecimal() and int(part) for part in parts):
+        raise ValueError(f"size {size!r} is neither a number nor height x width, such as 192x256")
+    return int(parts[0]) if len(parts) == 1 else (int(parts[0]), int(parts[1]))
+
+
+def numbers(text: str | None) -> tuple[float, ...]:
+    try:
+        found = tuple(float(part) for part in text.split(",")) if text else ()
+    except ValueError:
+        found = (0.0,)
+    if not all(0.1 <= number <= 10 for number in found):
+        raise ValueError(f"{text!r} is no list of scales such as 0.5,1,1.5")
+    return found
+
+
+def lines(path: str | None) -> tuple[str, ...]:
+    return tuple(Path(path).read_text(encoding="utf-8").splitlines()) if path else ()
+
+
+def free(folder: Path, stem: str) -> Path:
+    """A name that no earlier picture of this run or another has taken."""
+    number, path = 1, folder / f"{stem}.png"
+    while path.exists():
+        number, path = number + 1, folder / f"{stem}-{number + 1}.png"
+    return path
+
+
+def main(argv: list[str] | None = None) -> int:
+    return run((info, predict, adopt, demo), ABOUT, __version__, argv)

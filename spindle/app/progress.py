@@ -1,0 +1,36 @@
+"""How far are we, and how long will it take?  One line on a terminal, silence elsewhere."""
+
+from __future__ import annotations
+
+import sys
+import time
+
+BLOCKS = " ▏▎▍▌▋▊▉█"
+
+
+class Bar:
+    """A bar that redraws itself at most ten times a second."""
+
+    def __init__(self, title: str, total: int, unit: str = "", scale: float = 1):
+        self.title, self.total, self.unit, self.scale = title, total, unit, scale
+        self.began = time.monotonic()
+        self.shown = 0.0
+        self.live = sys.stderr.isatty()
+
+    def show(self, done: int, said: str = "") -> None:
+        now = time.monotonic()
+        if not self.live or (now - self.shown < 0.1 and done < self.total):
+            return
+        self.shown = now
+        share = min(done / self.total, 1.0) if self.total else 0.0
+        left = (now - self.began) * (1 - share) / share if share else 0.0
+        eighths = round(share * 24 * 8)
+        bar = "█" * (eighths // 8) + BLOCKS[eighths % 8].strip()
+        count = f"{done / self.scale:.4g}/{self.total / self.scale:.4g} {self.unit}".strip()
+        sys.stderr.write(f"\r\x1b[K{self.title} {bar:<24} {count}, {left:.0f} s left {said}")
+        sys.stderr.flush()
+
+    def end(self) -> None:
+        if self.live:
+            sys.stderr.write("\r\x1b[K")
+            sys.stderr.flush()

@@ -1,0 +1,84 @@
+"""How does a function become a command?  Its signature is the flags, its docstring the help.
+
+A parameter without a default is an argument, the others are flags.  The docstring's first line
+says what the verb does, its lines of the form `name: help` what each parameter means, and what
+follows "Example:" is shown as it stands.
+"""
+
+from __future__ import annotations
+
+import argparse
+import inspect
+import os
+import re
+import sys
+from collections.abc import Callable, Sequence
+from typing import Any, Literal, NoReturn, get_args, get_origin, get_type_hints
+
+Verb = Callable[..., int]
+
+
+class Parser(argparse.ArgumentParser):
+    """Says what is wrong in one sentence."""
+
+    def error(self, message: str) -> NoReturn:
+        self.exit(2, f"{self.prog}: {message} ({self.prog} --help shows how)\n")
+
+
+def run(verbs: Sequence[Verb], about: str, version: str, argv: Sequence[str] | None = None) -> int:
+    """Calls the verb that the command line names; a ValueError is the user's to read."""
+    parser = Parser("spindle", description=about)
+    parser.add_argument("--version", action="version", version=f"spindle {version}")
+    commands = parser.add_subparsers(
+        dest="verb", required=True, metavar="VERB", parser_class=Parser
+    )
+    by_name = {verb.__name__: verb for verb in verbs}
+    for name, verb in by_name.items():
+        add(commands, name, verb)
+    given = vars(parser.parse_args(argv))
+    try:
+        return by_name[given.pop("verb")](**given)
+    except (ValueError, ModuleNotFoundError) as error:
+        reason = str(error)
+    except BrokenPipeError:  # whoever read our output has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
+    except OSError as error:
+        reason = f"{error.filename or 'the system'}: {error.strerror or error}"
+    except MemoryError:
+        reason = "there is not memory enough for a network of this size"
+    except KeyboardInterrupt:
+        return 130
+    print(f"spindle: {reason}", file=sys.stderr)
+    return 2
+
+
+def add(commands: Any, name: str, verb: Verb) -> None:
+    about, _, example = inspect.cleandoc(verb.__doc__ or "").partition("\nExample:")
+    parser = commands.add_parser(
+        name, help=about.split("\n")[0], description=about.split("\n")[0],
+        epilog=f"example:{example}", formatter_class=argparse.RawDescriptionHelpFormatter,
+    )  # fmt: skip
+    hints, helps = get_type_hints(verb), dict(re.findall(r"^(\w+): (.+)$", about, re.MULTILINE))
+    for parameter in inspect.signature(verb).parameters.values():
+        say = helps[parameter.name]
+        settings: dict[str, Any] = {"help": say} | reading(hints[parameter.name])
+        if parameter.default is parameter.empty:
+            parser.add_argument(parameter.name, **settings)
+        else:
+            if settings.get("action") is None:
+                settings.setdefault("metavar", parameter.name.upper())
+            flag = "--" + parameter.name.replace("_", "-")
+            parser.add_argument(flag, default=parameter.default, dest=parameter.name, **settings)
+
+
+def reading(hint: Any) -> dict[str, Any]:
+    """How argparse is to read a value of this type."""
+    choices = [choice for choice in get_args(hint) if choice is not type(None)]
+    if hint is bool:
+        return {"action": "store_true"}
+    if get_origin(hint) is Literal:
+        return {"choices": choices, "metavar": "|".join(choices)}
+    if get_origin(hint) is list:
+        return {"nargs": "+", "type": choices[0]}
+    return {"type": choices[0] if choices else hint}

@@ -1,0 +1,168 @@
+"""What can a trunk be asked?  Classes, boxes, masks, poses, identities."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from math import sqrt
+from typing import Literal
+
+from spindle.model.answers import ArgMax, Detect, Normalize, Peaks, Softmax
+from spindle.model.graph import Builder
+from spindle.model.mobilenet import Trunk
+from spindle.model.ops import Act, BatchNorm, Deconv, Norm, Tensor
+
+Anchors = tuple[tuple[tuple[float, float], ...], ...]  # for each map, each anchor: scale, ratio
+Task = Literal["classify", "detect", "segment", "pose", "embed"]
+
+
+def classifier(g: Builder, trunk: Trunk, classes: int) -> tuple[Tensor, ...]:
+    pooled = g.mean(trunk.wide, "pool")
+    logits = g.conv(pooled, "logits", classes, act=None, norm=None, drop=0.2)
+    return (g.add(Softmax("probabilities", (logits,))),)
+
+
+def tf_anchors(lowest: float = 0.2, highest: float = 0.95, maps: int = 6) -> Anchors:
+    """The TF Object Detection rule: three anchors on the first map, six on the others."""
+    scales = [lowest + (highest - lowest) * i / (maps - 1) for i in range(maps)] + [1.0]
+    first = ((0.1, 1.0), (lowest, 2.0), (lowest, 0.5))
+    rest = [
+        (*((scale, ratio) for ratio in (1.0, 2.0, 1 / 2, 3.0, 1 / 3)), (sqrt(scale * above), 1.0))
+        for scale, above in zip(scales[1:], scales[2:], strict=False)
+    ]
+    return first, *rest
+
+
+@dataclass(frozen=True)
+class Multibox:
+    """What may differ from one SSD to the next."""
+
+    lite: bool = True  # separable convolutions in extras and predictors
+    anchors: Anchors = tf_anchors()
+    extras: tuple[int, ...] = (512, 256, 256, 128)
+    overlap: float = 0.6
+
+
+def ssd(
+    g: Builder, trunk: Trunk, classes: int, box: Multibox = Multibox(lite=False)
+) -> tuple[Tensor, ...]:
+    """Six feature maps, each pixel of which says where a box is and what is in it."""
+    maps = [trunk.middle, trunk.wide]
+    for number, depth in enumerate(box.extras, 1):
+        channels = max(int(depth * trunk.width), 16)
+        x = g.conv(maps[-1], f"extra{number}_squeeze", max(int(depth / 2 * trunk.width), 16))
+        if box.lite:
+            x = g.depthwise(x, f"extra{number}_filter", stride=2)
+            x = g.conv(x, f"extra{number}_widen", channels)
+        else:
+            x = g.conv(x, f"extra{number}_widen", channels, kernel=3, stride=2)
+        maps.append(x)
+
+    def predict(x: Tensor, name: str, width: int, count: int) -> Tensor:
+        x = g.depthwise(x, f"{name}_filter") if box.lite else x
+        kernel = 1 if box.lite else 3
+        x = g.conv(x, f"{name}_predict", width * count, kernel, act=None, norm=None, spread=0.03)
+        return g.rows(x, f"{name}_rows", width)
+
+    counts = [len(anchors) for anchors in box.anchors]
+    deltas = [
+        predict(x, f"boxes{i}", 4, count)
+        for i, (x, count) in enumerate(zip(maps, counts, strict=True), 1)
+    ]
+    scores = [
+        predict(x, f"classes{i}", classes + 1, count)
+        for i, (x, count) in enumerate(zip(maps, counts, strict=True), 1)
+    ]
+    inputs = g.concat(deltas, "boxes", "rows"), g.concat(scores, "classes", "rows")
+    return (
+        g.add(Detect("detections", inputs, g.image, tuple(maps), box.anchors, overlap=box.overlap)),
+    )
+
+
+def ssdlite(g: Builder, trunk: Trunk, classes: int) -> tuple[Tensor, ...]:
+    return ssd(g, trunk, classes, Multibox())
+
+
+def deeplab(
+    g: Builder, trunk: Trunk, classes: int, rates: tuple[int, ...] = ()
+) -> tuple[Tensor, ...]:
+    """DeepLabv3: the picture's mean beside each pixel, and with ASPP three wider looks."""
+    thin = trunk.thin
+
+    def conv(x: Tensor, name: str, kernel: int = 1, rate: int = 1) -> Tensor:
+        norm = g.family.norm and Norm(eps=1e-5, momentum=0.0003)
+        return g.conv(x, name, 256, kernel, dilation=rate, act="relu", norm=norm)
+
+    pooled = conv(g.mean(thin, "aspp_mean"), "aspp_pool")
+    branches = [g.resize(pooled, "aspp_spread", like=thin, corners=True), conv(thin, "aspp0")]
+    branches += [conv(thin, f"aspp{i}", 3, rate) for i, rate in enumerate(rates, 1)]
+    x = conv(g.concat(branches, "aspp_concat"), "aspp_project")
+    logits = g.conv(x, "logits", classes, act=None, norm=None, drop=0.1)
+    full = g.resize(logits, "logits_full", like=g.image, corners=True)
+    return (g.add(ArgMax("mask", (full,))),)
+
+
+def deeplab_aspp(g: Builder, trunk: Trunk, classes: int) -> tuple[Tensor, ...]:
+    stride = -(-g.image.shape[0] // trunk.thin.shape[0])
+    return deeplab(g, trunk, classes, tuple(rate * 16 // stride for rate in (6, 12, 18)))
+
+
+def pose(g: Builder, trunk: Trunk, points: int, light: bool = False) -> tuple[Tensor, ...]:
+    """Simple Baselines: three deconvolutions to a quarter of the picture, one heatmap a point.
+
+    The light one is separable: each deconvolution is a depthwise one and a 1x1 convolution.
+    """
+    x = trunk.wide
+
+    def deconv(x: Tensor, name: str, channels: int, groups: int, act: Act) -> Tensor:
+        return g.add(
+            Deconv(name, (x,), channels, 4, 2, 1, groups, 1, g.family.norm, act, spread=0.02)
+        )
+
+    for number in (1, 2, 3):
+        if light:
+            x = g.conv(x, "up0_squeeze", 256) if number == 1 else x
+            x = deconv(x, f"up{number}_filter", 256, 256, "relu6")
+            x = g.conv(x, f"up{number}_project", 256)
+        else:
+            x = deconv(x, f"up{number}", 256, 1, "relu")
+    heat = g.conv(x, "heatmaps", points, act=None, norm=None, spread=0.001)
+    return (g.add(Peaks("points", (heat,))),)
+
+
+def pose_light(g: Builder, trunk: Trunk, points: int) -> tuple[Tensor, ...]:
+    return pose(g, trunk, points, light=True)
+
+
+def embedding(g: Builder, trunk: Trunk, identities: int) -> tuple[Tensor, ...]:
+    """A bottleneck norm between what is compared and what is classified while learning."""
+    neck = g.add(BatchNorm("neck", (g.mean(trunk.wide, "pool"),), g.family.norm or Norm()))
+    vector = g.add(Normalize("embedding", (neck,)))
+    if not identities:
+        return (vector,)
+    return vector, g.conv(neck, "identities", identities, act=None, norm=None, spread=0.001)
+
+
+@dataclass(frozen=True)
+class Head:
+    """A head by name, and what it is asked by default."""
+
+    draw: Callable[[Builder, Trunk, int], tuple[Tensor, ...]]
+    task: Task
+    size: tuple[int, int]
+    classes: int
+    output_stride: int = 32
+    fit: Literal["stretch", "crop", "pad"] = "stretch"
+
+
+_DEEPLAB = Head(deeplab, "segment", (513, 513), 21, output_stride=16, fit="pad")
+HEADS = {
+    "classifier": Head(classifier, "classify", (224, 224), 1000, fit="crop"),
+    "ssd": Head(ssd, "detect", (320, 320), 80),
+    "ssdlite": Head(ssdlite, "detect", (320, 320), 80),
+    "deeplab": _DEEPLAB,
+    "deeplab-aspp": replace(_DEEPLAB, draw=deeplab_aspp),
+    "pose": Head(pose, "pose", (256, 192), 17),
+    "pose-light": Head(pose_light, "pose", (256, 192), 17),
+    "embedding": Head(embedding, "embed", (256, 128), 0),
+}

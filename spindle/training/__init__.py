@@ -1,0 +1,5 @@
+"""HOW it learns.  Torch lives in these rooms, so they open when first asked."""
+
+from spindle.door import door
+
+__all__, __getattr__ = door(__file__, extra="train")

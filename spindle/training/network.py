@@ -1,0 +1,240 @@
+"""A graph that can learn: the torch reading of every op."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Callable
+from typing import Any
+
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+from torch.nn import functional
+
+from spindle.model import boxes
+from spindle.model.answers import ArgMax, Detect, Normalize, Peaks, Softmax
+from spindle.model.graph import Graph
+from spindle.model.ops import (
+    Add,
+    BatchNorm,
+    Concat,
+    Conv,
+    Deconv,
+    Image,
+    Mean,
+    Norm,
+    Op,
+    Resize,
+    Rows,
+)  # fmt: skip
+from spindle.model.weights import Weights, initial, mismatch
+
+Array = NDArray[Any]
+# what torch calls the parts of an op
+CONV = {"weight": "conv.weight", "bias": "conv.bias"}
+NORM = {
+    "gamma": "norm.weight",
+    "beta": "norm.bias",
+    "mean": "norm.running_mean",
+    "var": "norm.running_var",
+}
+
+
+class Network(nn.Module):
+    """One module for each op, under the op's own name; pictures in, the graph's outputs out.
+
+    Pictures are batch x channels x height x width with values 0 to 255, bytes or floats; the graph
+    itself brings them into its range.
+    """
+
+    def __init__(self, graph: Graph, weights: Weights | None = None, seed: int = 0):
+        super().__init__()
+        self.graph = graph
+        for op in graph.ops:
+            if hasattr(self, op.name):
+                raise ValueError(f"torch has another use for the name {op.name!r}: rename this op")
+            self.add_module(op.name, layer(op))
+        self.load(initial(graph, seed) if weights is None else weights)
+
+    def forward(self, pictures: Tensor) -> Tensor | tuple[Tensor, ...]:
+        values = {"": pictures}
+        for op in self.graph.ops:
+            inputs = [values[tensor.name] for tensor in op.inputs] or [pictures]
+            values[op.name] = self.get_submodule(op.name)(*inputs)
+        outputs = tuple(values[tensor.name] for tensor in self.graph.outputs)
+        return outputs if len(outputs) > 1 else outputs[0]
+
+    def load(self, weights: Weights) -> None:
+        """Takes over the arrays of a model file."""
+        if wrong := mismatch(self.graph, {name: array.shape for name, array in weights.items()}):
+            raise ValueError(f"these weights do not fit the network: {wrong}")
+        state = self.state_dict()
+        with torch.no_grad():
+            for op, part, key in self._parts():
+                array = torch.from_numpy(weights[f"{op.name}.{part}"].copy())
+                state[key].copy_(to_torch(op, array) if part == "weight" else array)
+
+    def weights(self) -> Weights:
+        """Hands the arrays back, as a model file holds them."""
+        state = self.state_dict()
+        return {
+            f"{op.name}.{part}": (from_torch(op, state[key]) if part == "weight" else state[key])
+            .detach().float().cpu().numpy().copy()
+            for op, part, key in self._parts()
+        }  # fmt: skip
+
+    def _parts(self) -> list[tuple[Op, str, str]]:
+        """Every array: whose it is, what the graph calls it, and what torch does."""
+        return [
+            (op, part, f"{op.name}.{(CONV | NORM)[part]}")
+            for op in self.graph.ops
+            for part in op.weights | op.statistics
+        ]
+
+
+def to_torch(op: Op, weight: Tensor) -> Tensor:
+    """Out, height, width, in as torch lays it: out, in, h, w; a deconvolution's in, out, h, w."""
+    weight = weight.permute(0, 3, 1, 2)
+    if isinstance(op, Deconv):
+        out, in_, high, wide = weight.shape
+        grouped = weight.reshape(op.groups, out // op.groups, in_, high, wide)
+        return grouped.transpose(1, 2).reshape(in_ * op.groups, out // op.groups, high, wide)
+    return weight
+
+
+def from_torch(op: Op, weight: Tensor) -> Tensor:
+    """The way back."""
+    if isinstance(op, Deconv):
+        in_, out, high, wide = weight.shape
+        grouped = weight.reshape(op.groups, in_ // op.groups, out, high, wide)
+        weight = grouped.transpose(1, 2).reshape(out * op.groups, in_ // op.groups, high, wide)
+    return weight.permute(0, 2, 3, 1).contiguous()
+
+
+def layer(op: Op) -> nn.Module:
+    match op:
+        case Image():
+            return Normalise(op)
+        case Conv():
+            return nn.Sequential(OrderedDict(convolution(op)))
+        case BatchNorm():
+            return nn.Sequential(OrderedDict(norm=batch_norm(op.output.shape[2], op.norm)))
+        case Add():
+            return Apply(torch.add)
+        case Mean():
+            return nn.AdaptiveAvgPool2d(1)
+        case Resize():
+            height, width, _ = op.output.shape
+            return Apply(
+                lambda x: functional.interpolate(
+                    x, (height, width), mode="bilinear", align_corners=op.corners
+                )
+            )
+        case Rows():
+            return Apply(
+                lambda x: x.permute(0, 2, 3, 1).reshape(len(x), -1, op.channels, 1).transpose(1, 2)
+            )
+        case Concat():
+            return Apply(lambda *xs: torch.cat(xs, dim=1 if op.axis == "channels" else 2))
+        case Softmax():
+            return nn.Softmax(dim=1)
+        case ArgMax():
+            return Apply(lambda x: x.argmax(dim=1, keepdim=True).int())
+        case Normalize():
+            return Apply(functional.normalize)
+        case Peaks():
+            return Apply(peaks)
+        case Detect():
+            return Apply(lambda deltas, scores: detect(op, deltas, scores))
+    raise NotImplementedError(op)
+
+
+def convolution(op: Conv) -> list[tuple[str, nn.Module]]:
+    """What stands around a convolution, and the convolution, each under a readable name."""
+    height, width = op.pads
+    symmetric = height == width and height[0] == height[1]
+    parts: list[tuple[str, nn.Module]] = []
+    if op.drop:
+        parts.append(("drop", nn.Dropout(op.drop)))
+    if not symmetric:
+        parts.append(("pad", nn.ZeroPad2d((*width, *height))))
+    kind = nn.ConvTranspose2d if isinstance(op, Deconv) else nn.Conv2d
+    parts.append(("conv", kind(
+        op.inputs[0].shape[2], op.channels, op.kernel, op.stride, height[0] if symmetric else 0,
+        dilation=op.dilation, groups=op.groups, bias=not op.norm,
+    )))  # fmt: skip
+    if op.norm:
+        parts.append(("norm", batch_norm(op.channels, op.norm)))
+    if op.act:
+        parts.append(("act", nn.ReLU6() if op.act == "relu6" else nn.ReLU()))
+    return parts
+
+
+def batch_norm(channels: int, norm: Norm) -> nn.BatchNorm2d:
+    return nn.BatchNorm2d(channels, eps=norm.eps, momentum=norm.momentum)
+
+
+class Apply(nn.Module):
+    """A function without weights, as a module."""
+
+    def __init__(self, function: Callable[..., Tensor]):
+        super().__init__()
+        self.function = function
+
+    def forward(self, *xs: Tensor) -> Tensor:
+        return self.function(*xs)
+
+
+class Normalise(nn.Module):
+    """The picture in the network's own range; the numbers travel with the module, not its state."""
+
+    def __init__(self, op: Image):
+        super().__init__()
+        self.register_buffer("mean", torch.tensor(op.mean).view(-1, 1, 1), persistent=False)
+        self.register_buffer("std", torch.tensor(op.std).view(-1, 1, 1), persistent=False)
+
+    def forward(self, pictures: Tensor) -> Tensor:
+        return (
+            pictures.to(self.get_buffer("mean").dtype) - self.get_buffer("mean")
+        ) / self.get_buffer("std")
+
+
+def peaks(heat: Tensor) -> Tensor:
+    """Where each channel is largest, moved a quarter of a pixel towards its larger neighbour."""
+    height, width = heat.shape[2:]
+    value, best = heat.flatten(2).max(dim=2)
+    x, y = best % width, best // width
+
+    def at(x: Tensor, y: Tensor) -> Tensor:
+        place = y.clamp(0, height - 1) * width + x.clamp(0, width - 1)
+        return heat.flatten(2).gather(2, place[..., None])[..., 0]
+
+    right = (at(x + 1, y) - at(x - 1, y)).sign() * ((x > 0) & (x < width - 1))
+    down = (at(x, y + 1) - at(x, y - 1)).sign() * ((y > 0) & (y < height - 1))
+    points = torch.stack(
+        [(x + 0.5 + 0.25 * right) / width, (y + 0.5 + 0.25 * down) / height, value], dim=1
+    )
+    return points[..., None]  # batch x 3 x channels x 1
+
+
+def detect(op: Detect, deltas: Tensor, scores: Tensor) -> Tensor:
+    """Suppression is one long decision after another: numpy says what it means, on the CPU."""
+    pairs = zip(deltas[..., 0].mT.cpu().numpy(), scores[..., 0].mT.cpu().numpy(), strict=True)
+    rows = [torch.from_numpy(boxes.detect(op, d, s)) for d, s in pairs]
+    return torch.stack(rows).mT[..., None].to(deltas.device)  # batch x 6 x most x 1
+
+
+def reader(graph: Graph, weights: Weights) -> Callable[[Array], dict[str, Array]]:
+    """This reading as a function of numpy pictures, height x width x channels."""
+    network = Network(graph, weights).eval()
+
+    @torch.inference_mode()
+    def read(pixels: Array) -> dict[str, Array]:
+        batch = torch.from_numpy(pixels.copy()).reshape(-1, *graph.input.shape).permute(0, 3, 1, 2)
+        made = network(batch)
+        outputs = made if isinstance(made, tuple) else (made,)
+        arrays = [output.permute(0, 2, 3, 1).numpy() for output in outputs]
+        named = zip(graph.outputs, arrays, strict=True)
+        return {tensor.name: array if pixels.ndim == 4 else array[0] for tensor, array in named}
+
+    return read
