@@ -9,7 +9,10 @@ import pytest
 from hypothesis import HealthCheck, settings
 
 settings.register_profile(
-    "spindle", deadline=None, derandomize="CI" in os.environ, suppress_health_check=list(HealthCheck)
+    "spindle",
+    deadline=None,
+    derandomize="CI" in os.environ,
+    suppress_health_check=list(HealthCheck),
 )
 settings.load_profile("spindle")
 
@@ -19,5 +22,7 @@ def data() -> Path:
     """Real weights and pictures, where they are; they are no part of the repository."""
     folder = Path(__file__).parents[2] / "shared" / "data"
     if not folder.exists():
-        pytest.skip(f"real weights and pictures are absent: there is no {folder.name} beside the repository")
+        pytest.skip(
+            f"real weights and pictures are absent: there is no {folder.name} beside the repository"
+        )
     return folder

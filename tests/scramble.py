@@ -9,7 +9,7 @@ from spindle.model.weights import Weights
 
 
 def scrambled(graph: Graph, seed: int = 0) -> Weights:
-    """Kernels that keep the size of what goes through them; norms, biases and statistics far from idle."""
+    """Kernels that keep the size of what goes through them; norms and biases far from idle."""
     rng = np.random.default_rng(seed)
     weights: Weights = {}
     for name, shape in graph.arrays.items():

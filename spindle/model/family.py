@@ -54,9 +54,9 @@ def network(
         if head not in HEADS:
             raise ValueError(f"there is no head {head!r}: choose one of {', '.join(HEADS)}")
         head = HEADS[head]
-    size = size or head.size
+    size = head.size if size is None else size
     classes = head.classes if classes is None else classes
-    stride = output_stride or head.output_stride
+    stride = head.output_stride if output_stride is None else output_stride
     if stride not in (8, 16, 32):
         raise ValueError(f"output stride {stride} is none of 8, 16 and 32")
     if not 0 < width <= 16:

@@ -103,8 +103,8 @@ def deeplab(
 
 
 def deeplab_aspp(g: Builder, trunk: Trunk, classes: int) -> tuple[Tensor, ...]:
-    stride = -(-g.image.shape[0] // trunk.thin.shape[0])
-    return deeplab(g, trunk, classes, tuple(rate * 16 // stride for rate in (6, 12, 18)))
+    rates = tuple(rate * 16 // trunk.output_stride for rate in (6, 12, 18))
+    return deeplab(g, trunk, classes, rates)
 
 
 def pose(g: Builder, trunk: Trunk, points: int, light: bool = False) -> tuple[Tensor, ...]:

@@ -43,6 +43,7 @@ class Trunk:
     thin: Tensor  # the last bottleneck: segmentation
     wide: Tensor  # the last 1x1 convolution: everything else
     width: float
+    output_stride: int
 
 
 def mobilenet_v2(g: Builder, width: float, output_stride: int, block: Block = Block()) -> Trunk:
@@ -62,7 +63,7 @@ def mobilenet_v2(g: Builder, width: float, output_stride: int, block: Block = Bl
         ):  # its expansion is the last tensor at stride 16, whatever the output stride
             middle = wide
     wide = g.conv(x, "head", round_to_8(1280 * max(width, 1.0)))
-    return Trunk(middle, x, wide, width)
+    return Trunk(middle, x, wide, width, output_stride)
 
 
 def blocks(block: Block, strides: Iterator[tuple[int, int]]) -> Iterator[tuple[int, int, int, int]]:
@@ -101,7 +102,7 @@ def mobilenet_v1(g: Builder, width: float, output_stride: int) -> Trunk:
         x = g.conv(x, f"block{number:02}_project", round_to_8(channels * width))
         if number == 11:
             middle = x
-    return Trunk(middle, x, x, width)
+    return Trunk(middle, x, x, width, output_stride)
 
 
 def atrous(strides: Iterator[int], output_stride: int) -> Iterator[tuple[int, int]]:

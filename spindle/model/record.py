@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import MISSING, fields, is_dataclass
+from dataclasses import MISSING, fields
 from functools import cache
 from types import NoneType, UnionType
 from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
@@ -128,8 +128,8 @@ def convert(hint: Any, value: Json, made: dict[str, Tensor], where: str) -> Any:
         each = [args[0]] * len(value) if args[-1] is Ellipsis else args
         if len(each) == len(value):
             return tuple(convert(h, v, made, where) for h, v in zip(each, value, strict=True))
-    elif is_dataclass(hint) and isinstance(value, dict):
-        return read(hint, value, made, where)  # type: ignore[arg-type]
+    elif hint is Norm and isinstance(value, dict):  # never a Tensor: those are made by ops
+        return read(Norm, value, made, where)
     elif hint is NoneType and value is None:
         return None
     elif (

@@ -12,8 +12,9 @@ import platform
 import struct
 from dataclasses import dataclass, field
 from importlib.metadata import PackageNotFoundError, version
+from math import inf
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import numpy as np
 import safetensors.numpy
@@ -22,6 +23,7 @@ from safetensors import SafetensorError
 
 from spindle.model import atomic, record
 from spindle.model.graph import Graph
+from spindle.model.heads import Task
 from spindle.model.ops import Conv
 
 FORMAT = 1
@@ -74,17 +76,33 @@ def truncated_normal(
 
 def save(model: Model, path: str | Path) -> str:
     """Writes the model file, whole or not at all; gives its hash."""
+    if Path(path).suffix != ".safetensors":
+        raise ValueError(f"{path}: the name of a model file ends in .safetensors")
     wrong = mismatch(model.graph, {name: array.shape for name, array in model.weights.items()})
     if wrong:
         raise ValueError(f"these weights do not fit the network: {wrong}")
     weights = {
         name: np.ascontiguousarray(a, np.float32) for name, a in sorted(model.weights.items())
     }
-    header = describe(model)
+    header = written(model)
     header["hash"] = digest(header, weights)
+    opened(header, weights)  # what is written can be opened again
     content = safetensors.numpy.save(weights, {"spindle": json.dumps(header)})
+    if int.from_bytes(content[:8], "little") > LARGEST_HEADER:
+        raise ValueError(f"labels and recipe are more than the {LARGEST_HEADER} bytes of a header")
     atomic.write(Path(path), content)
     return str(header["hash"])
+
+
+def written(model: Model) -> dict[str, Any]:
+    """The header as a reader will find it: JSON knows neither tuples nor keys that are numbers."""
+    try:
+        header: dict[str, Any] = json.loads(json.dumps(describe(model), allow_nan=False))
+    except (TypeError, ValueError) as error:
+        raise ValueError(f"labels, metrics and recipe must be plain JSON: {error}") from None
+    if read_graph(header) != model.graph:
+        raise ValueError("this graph would not come back as it is: its settings are not plain")
+    return header
 
 
 def describe(model: Model) -> dict[str, Any]:
@@ -126,32 +144,52 @@ def load(path: str | Path) -> Model:
     path = Path(path)
     try:
         header, arrays = read_header(path)
-        graph = read_graph(header)
-        wrong = mismatch(graph, arrays)
+        wrong = mismatch(read_graph(header), arrays)
         if wrong:
             raise ValueError(f"its arrays do not fit its graph: {wrong}")
         weights: Weights = safetensors.numpy.load_file(path)
         if header.get("hash") != digest(header, weights):
             raise ValueError("its contents do not match its hash; fetch or make it again")
-        for name, array in weights.items():
-            if not np.isfinite(array).all():
-                raise ValueError(f"{name} holds numbers that are not finite")
-        return Model(
-            graph,
-            weights,
-            task=expect(header, "task", str),
-            labels=tuple(map(str, expect(header, "labels", list))),
-            metrics=expect(header, "metrics", dict),
-            recipe=expect(header, "recipe", dict),
-            source=tuple(map(str, expect(header, "source", list))),
-            versions=expect(header, "versions", dict),
-        )
+        return opened(header, weights)
+    except NotAModel as error:
+        raise NotAModel(f"{path}: {error}") from None
     except (ValueError, SafetensorError, RecursionError) as error:
-        raise (
-            type(error)(f"{path}: {error}")
-            if isinstance(error, NotAModel)
-            else ValueError(f"{path} is no model file I can open: {error}")
-        ) from None
+        raise ValueError(f"{path} is no model file I can open: {short(error)}") from None
+
+
+def opened(header: dict[str, Any], weights: Weights) -> Model:
+    """The model of this header, every value in it of the type that it must have."""
+    for name, array in weights.items():
+        if not np.isfinite(array).all():
+            raise ValueError(f"{name} holds numbers that are not finite")
+        if name.endswith(".var") and array.min() < 0:
+            raise ValueError(f"{name} holds a variance below zero")
+    task, metrics = expect(header, "task", str), expect(header, "metrics", dict)
+    if task not in get_args(Task):
+        raise ValueError(f"its task is {task!r}; I know {', '.join(get_args(Task))}")
+    if not all(type(value) in (int, float) and abs(value) < inf for value in metrics.values()):
+        raise ValueError("its metrics are not all numbers")
+    texts = {name: expect(header, name, list) for name in ("labels", "source")}
+    texts["versions"] = list(expect(header, "versions", dict).values())
+    for name, values in texts.items():
+        if not all(isinstance(value, str) for value in values):
+            raise ValueError(f"its {name} are not all text")
+    return Model(
+        read_graph(header),
+        weights,
+        task,
+        labels=tuple(texts["labels"]),
+        metrics=metrics,
+        recipe=expect(header, "recipe", dict),
+        source=tuple(texts["source"]),
+        versions=header["versions"],
+    )
+
+
+def short(error: Exception) -> str:
+    """What is wrong as one line, however long the file would have it."""
+    line = " ".join(str(error).split())
+    return line if len(line) <= 300 else f"{line[:300]}..."
 
 
 def read_header(path: Path) -> tuple[dict[str, Any], dict[str, tuple[int, ...]]]:
@@ -162,28 +200,43 @@ def read_header(path: Path) -> tuple[dict[str, Any], dict[str, tuple[int, ...]]]
         (length,) = struct.unpack("<Q", start) if len(start) == 8 else (0,)
         if not 2 <= length <= min(LARGEST_HEADER, size - 8):
             raise ValueError("it does not begin as a .safetensors file does, or was cut short")
-        table = json.loads(file.read(length))
+        table = json.loads(file.read(length), object_pairs_hook=once)
     if not isinstance(table, dict):
         raise ValueError("its header is no table")
     metadata = table.pop("__metadata__", {})
     if not isinstance(metadata, dict) or not isinstance(metadata.get("spindle"), str):
         raise NotAModel("these are weights without a Spindle header")
-    ends = [entry["data_offsets"][1] for entry in table.values()]
-    if max(ends, default=0) != size - 8 - length:
-        raise ValueError(
-            f"it was cut short or grew: {size} bytes, its header speaks of {8 + length + max(ends)}"
-        )
-    if any(entry["dtype"] != "F32" for entry in table.values()):
-        raise ValueError("an array is not float32")
-    header = json.loads(metadata["spindle"])
+    spans = {name: span(name, entry) for name, entry in table.items()}
+    whole = 8 + length + max((end for _, end in spans.values()), default=0)
+    if whole != size:
+        raise ValueError(f"it was cut short or grew: {size} bytes, its header speaks of {whole}")
+    header = json.loads(metadata["spindle"], object_pairs_hook=once)
     made = header.get("format") if isinstance(header, dict) else None
-    if made != FORMAT:
-        newer = isinstance(made, int) and made > FORMAT
+    if type(made) is not int or made != FORMAT:
+        newer = type(made) is int and made > FORMAT
         raise ValueError(
             f"its format is {made}, this Spindle reads {FORMAT}; "
             + ("upgrade Spindle" if newer else "make it again with this Spindle")
         )
-    return header, {name: tuple(entry["shape"]) for name, entry in table.items()}
+    return header, {name: shape for name, (shape, _) in spans.items()}
+
+
+def once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """A JSON table; of two values under one name, nobody knows which is meant."""
+    table = dict(pairs)
+    if len(table) < len(pairs):
+        raise ValueError("its header gives two values under one name")
+    return table
+
+
+def span(name: str, entry: Any) -> tuple[tuple[int, ...], int]:
+    """The shape of an array, and where in the file it ends."""
+    match entry:
+        case {"dtype": "F32", "shape": [*shape], "data_offsets": [int(), int(end)]} if all(
+            type(side) is int for side in shape
+        ):
+            return tuple(shape), end
+    raise ValueError(f"{name!r} is no array of float32")
 
 
 def read_graph(header: dict[str, Any]) -> Graph:

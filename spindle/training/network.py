@@ -219,8 +219,8 @@ def peaks(heat: Tensor) -> Tensor:
 
 def detect(op: Detect, deltas: Tensor, scores: Tensor) -> Tensor:
     """Suppression is one long decision after another: numpy says what it means, on the CPU."""
-    pairs = zip(deltas[..., 0].mT.cpu().numpy(), scores[..., 0].mT.cpu().numpy(), strict=True)
-    rows = [torch.from_numpy(boxes.detect(op, d, s)) for d, s in pairs]
+    columns = (x.detach()[..., 0].mT.cpu().numpy() for x in (deltas, scores))
+    rows = [torch.from_numpy(boxes.detect(op, d, s)) for d, s in zip(*columns, strict=True)]
     return torch.stack(rows).mT[..., None].to(deltas.device)  # batch x 6 x most x 1
 
 
