@@ -6,6 +6,7 @@ import contextlib
 import csv
 import io
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -42,7 +43,7 @@ def voc(coco: COCO) -> dict[int, int]:
     return kinds
 
 
-def classifier(data: Path, **said: object) -> spindle.Predictor:
+def classifier(data: Path, **said: Any) -> spindle.Predictor:
     return spindle.load(data / "weights" / "classifier_imagenet_1.0_224.npz", **said)
 
 
@@ -99,18 +100,18 @@ def test_the_detector_finds_what_the_official_metric_asks(
 
 
 def mean_iou(
-    predictor: spindle.Predictor, coco: COCO, voc: dict[int, int], folder: Path, **looks: object
+    predictor: spindle.Predictor, coco: COCO, voc: dict[int, int], folder: Path, **looks: Any
 ) -> float:
     """Mean intersection over union of the polygons' classes, the crowds left out."""
     counts = np.zeros((21, 21))
-    for number, picture in list(coco.imgs.items())[:60]:
+    for number, picture in coco.imgs.items():
         truth = np.zeros((picture["height"], picture["width"]), int)
         annotations = coco.loadAnns(coco.getAnnIds(number))
         for each in sorted(annotations, key=lambda a: -a["area"]):
             inside = coco.annToMask(each).astype(bool)
             kind = voc.get(each["category_id"], -1) + 1
             truth[inside] = 255 if each["iscrowd"] else kind
-        result = predictor(folder / picture["file_name"], **looks)  # type: ignore[arg-type]
+        result = predictor(folder / picture["file_name"], **looks)
         assert isinstance(result, spindle.Mask)
         known = truth < 255
         pairs = truth[known] * 21 + result.pixels[known]
@@ -125,5 +126,5 @@ def test_the_segmenter_covers_what_the_polygons_cover(
 ) -> None:
     path, folder = data / "weights" / "deeplabv3_voc_1.0_513.npz", data / "coco" / "images"
     plain = mean_iou(spindle.load(path), coco, voc, folder)
-    print(f"mIoU on 60 pictures, stride 16: {plain:.3f}")
+    print(f"mIoU on {len(coco.imgs)} pictures, stride 16: {plain:.3f}")
     assert plain >= 0.5

@@ -138,26 +138,26 @@ def predict(
     if folder:
         folder.mkdir(parents=True, exist_ok=True)
     bar, bad = Bar("looking", len(images)), []
-    for number, image in enumerate(images):
-        bar.show(number, image)
-        try:
-            picture = app.read_picture(image)
-        except ValueError as error:
-            bad.append(str(error))
-            continue
-        result = predictor(picture, threshold, looks, flip)
+    try:
+        for number, image in enumerate(images):
+            bar.show(number, image)
+            try:
+                picture = app.read_picture(image)
+            except ValueError as error:
+                bad.append(str(error))
+                continue
+            result = predictor(picture, threshold, looks, flip)
+            bar.end()
+            said = {"image": image} | result.to_json()
+            print(jsonlib.dumps(said) if json else f"{image}: {result}", flush=True)
+            if folder:
+                png = BytesIO()
+                app.draw_result(picture, result).save(png, "png")
+                atomic.write(free(folder, Path(image).stem), png.getvalue())
+    finally:
         bar.end()
-        print(
-            jsonlib.dumps({"image": image} | result.to_json()) if json else f"{image}: {result}",
-            flush=True,
-        )
-        if folder:
-            png = BytesIO()
-            app.draw_result(picture, result).save(png, "png")
-            atomic.write(free(folder, Path(image).stem), png.getvalue())
-    bar.end()
-    for reason in bad:
-        print(f"spindle: {reason}", file=sys.stderr)
+        for reason in bad:
+            print(f"spindle: {reason}", file=sys.stderr)
     return 1 if bad else 0
 
 
@@ -221,7 +221,10 @@ def numbers(text: str | None) -> tuple[float, ...]:
 
 
 def lines(path: str | None) -> tuple[str, ...]:
-    return tuple(Path(path).read_text(encoding="utf-8").splitlines()) if path else ()
+    try:
+        return tuple(Path(path).read_text("utf-8-sig").splitlines()) if path else ()
+    except UnicodeDecodeError:
+        raise ValueError(f"{path} is no text in UTF-8: save it so, a label on each line") from None
 
 
 def free(folder: Path, stem: str) -> Path:

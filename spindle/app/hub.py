@@ -5,9 +5,13 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import sqlite3
 import urllib.error
 import urllib.request
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
+from http.client import HTTPException
 from pathlib import Path
 
 from spindle import training
@@ -82,8 +86,12 @@ def known(name: str) -> bool:
 
 def cache() -> Path:
     """Where fetched models are kept: SPINDLE_CACHE, or the user's own cache."""
-    home = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
-    folder = Path(os.environ.get("SPINDLE_CACHE") or Path(home) / "spindle")
+    given = os.environ.get("SPINDLE_CACHE") or os.environ.get("XDG_CACHE_HOME") or "~/.cache"
+    try:
+        folder = Path(given).expanduser()
+    except RuntimeError:
+        raise ValueError("this user has no home: say where to cache in SPINDLE_CACHE") from None
+    folder = folder if os.environ.get("SPINDLE_CACHE") else folder / "spindle"
     folder.mkdir(parents=True, exist_ok=True)
     return folder
 
@@ -92,16 +100,19 @@ def fetch(name: str) -> Path:
     """The model file of a published name; on first use its weights are fetched and adopted."""
     file = PUBLISHED[name]
     path = cache() / f"{name}-{file.hash}.safetensors"
-    if not path.exists():
-        labels = [
-            label.replace("_", " ")
-            for _, label in json.loads(download(LABELS).read_text()).values()
-        ]
-        raw = download(file)
-        model = training.adopt_weights(raw, file.size, labels)
-        model.metrics.update({"top1_published": file.top1} if file.top1 else {})
-        weights.save(model, path)
-        raw.unlink()
+    if path.exists():
+        return path
+    with alone(path.with_suffix(".lock")):
+        if not path.exists():
+            labels = [
+                label.replace("_", " ")
+                for _, label in json.loads(download(LABELS).read_text("utf-8")).values()
+            ]
+            raw = download(file)
+            model = training.adopt_weights(raw, file.size, labels)
+            model.metrics.update({"top1_published": file.top1} if file.top1 else {})
+            weights.save(model, path)
+            raw.unlink()
     return path
 
 
@@ -109,24 +120,40 @@ def download(file: Published) -> Path:
     """The file, whole and proved; what an earlier try has left is gone on with."""
     path = cache() / file.url.rsplit("/", 1)[1]
     part = path.with_name(f"{path.name}.part")
-    if path.exists() and proved(path, file):
-        return path
-    try:
-        receive(file.url, part)
-    except (urllib.error.URLError, OSError) as error:
-        reason = getattr(error, "reason", None) or error
-        kept = f"; {part.stat().st_size} bytes are kept for the next try" if part.exists() else ""
-        raise ValueError(
-            f"{file.url} cannot be fetched ({reason}){kept}: is this machine online?"
-        ) from None
-    if not proved(part, file):
-        part.unlink()
-        raise ValueError(
-            f"{file.url} does not hold what its maker published "
-            f"({file.kind} {file.hash}...); it was not kept, try again"
-        )
-    part.replace(path)
+    with alone(path.with_name(f"{path.name}.lock")):
+        if path.exists() and proved(path, file):
+            return path
+        begun = part.exists()
+        transfer(file.url, part)
+        if begun and not proved(part, file):  # the earlier try was of another file
+            part.unlink()
+            transfer(file.url, part)
+        if not proved(part, file):
+            part.unlink()
+            raise ValueError(
+                f"{file.url} does not hold what its maker published "
+                f"({file.kind} {file.hash}...); it was not kept, try again"
+            )
+        part.replace(path)
     return path
+
+
+def transfer(url: str, part: Path) -> None:
+    """`receive`, or one sentence that says why not."""
+    try:
+        receive(url, part)
+    except urllib.error.HTTPError as error:
+        error.close()
+        raise ValueError(f"{url} cannot be fetched: the server says {error}") from None
+    except (OSError, HTTPException) as error:
+        said = str(getattr(error, "reason", None) or error) or type(error).__name__
+        reason = " ".join(said.split())[:200]  # a server may say anything
+        kept = part.stat().st_size if part.exists() else 0
+        raise ValueError(
+            f"{url} cannot be fetched ({reason})"
+            + (f"; {kept} bytes are kept for the next try" if kept else "")
+            + (": is this machine online?" if isinstance(error, urllib.error.URLError) else "")
+        ) from None
 
 
 def receive(url: str, part: Path) -> None:
@@ -137,22 +164,50 @@ def receive(url: str, part: Path) -> None:
         answer = urllib.request.urlopen(request, timeout=WAIT)  # noqa: S310
     except urllib.error.HTTPError as error:
         if have and error.code == 416:  # nothing is left to send: whole, or not the same file
+            error.close()
             return
         raise
     with answer:
         have = have if answer.status == 206 else 0
-        length = int(answer.headers.get("Content-Length") or 0)
-        bar = Bar(f"fetching {url.rsplit('/', 1)[1]}", have + length, "MB", 1e6)
-        with part.open("ab" if have else "wb") as file:
-            while piece := answer.read(1 << 18):
-                file.write(piece)
-                have += len(piece)
-                bar.show(have)
-            file.flush()
-            os.fsync(file.fileno())
-        bar.end()
-        if length and have < bar.total:
-            raise OSError(f"the connection broke after {have} of {bar.total} bytes")
+        whole = have + answer.length if answer.length else 0  # 0 where the server does not say
+        bar = Bar(f"fetching {url.rsplit('/', 1)[1]}", whole, "MB", 1e6)
+        try:
+            with part.open("ab" if have else "wb") as file:
+                while piece := answer.read(1 << 18):
+                    file.write(piece)
+                    have += len(piece)
+                    bar.show(have)
+                file.flush()
+                os.fsync(file.fileno())
+        finally:
+            bar.end()
+        if have < whole:
+            raise OSError(f"the connection broke after {have} of {whole} bytes")
+
+
+@contextmanager
+def alone(path: Path) -> Iterator[None]:
+    """One process at a time: the others wait here until the one inside has left, or has died.
+
+    The lock is SQLite's, which every system has and which no crash leaves behind.
+    """
+    try:
+        with closing(sqlite3.connect(path, timeout=0.2, isolation_level=None)) as lock:
+            while not locked(lock):
+                pass
+            yield
+    except sqlite3.OperationalError as error:
+        raise ValueError(f"{path} cannot be locked: {error}") from None
+
+
+def locked(lock: sqlite3.Connection) -> bool:
+    try:
+        lock.execute("BEGIN EXCLUSIVE")
+    except sqlite3.OperationalError as error:
+        if error.sqlite_errorcode != sqlite3.SQLITE_BUSY:
+            raise
+        return False
+    return True
 
 
 def proved(path: Path, file: Published) -> bool:

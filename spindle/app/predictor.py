@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image as Pillow
 
 from spindle import training
 from spindle.app import hub
@@ -17,6 +17,7 @@ from spindle.compiler import reference
 from spindle.data import preprocess
 from spindle.data.labels import KEYPOINTS
 from spindle.model import weights
+from spindle.model.answers import ArgMax, Detect, Peaks
 from spindle.model.graph import Graph
 from spindle.model.weights import Model, NotAModel
 
@@ -44,12 +45,40 @@ def open_model(source: str | Path, **unsaid: Any) -> Model:
             f"there is no file {path}, nor a published model of that name; "
             f"published are {', '.join(hub.PUBLISHED)}"
         )
-    if path.suffix == ".safetensors" and not unsaid:
+    if path.suffix == ".safetensors":
         try:
-            return weights.load(path)
+            return told(weights.load(path), path, **unsaid)
         except NotAModel:
             pass
     return training.adopt_weights(path, **unsaid)
+
+
+def told(model: Model, path: Path, labels: Sequence[str] = (), **unsaid: Any) -> Model:
+    """A model file with the labels it lacks; nothing else that it says can be changed."""
+    if unsaid:
+        raise ValueError(f"{path} says itself what it is: {', '.join(unsaid)} cannot be changed")
+    if labels and model.labels:
+        raise ValueError(f"{path} has labels of its own: {', '.join(model.labels[:3])} ...")
+    count = answers(model)
+    if labels and count and len(labels) != count:
+        raise ValueError(f"{path} knows {count} classes, but {len(labels)} labels were given")
+    return replace(model, labels=tuple(labels)) if labels else model
+
+
+def answers(model: Model) -> int:
+    """How many different things this model can name; 0 for one that names none."""
+    graph = model.graph
+    match model.task:
+        case "classify":
+            return graph.output.size
+        case "segment":
+            return graph["logits"].shape[2]
+        case "pose":
+            return graph.output.shape[0]
+        case "detect":
+            detect = next(op for op in graph.ops if isinstance(op, Detect))
+            return detect.inputs[1].shape[2] - 1
+    return 0
 
 
 class Predictor:
@@ -58,6 +87,7 @@ class Predictor:
     def __init__(self, model: Model, reading: str = "numpy"):
         if reading not in ("numpy", "torch"):
             raise ValueError(f"there is no reading {reading!r}: choose numpy or torch")
+        check(model)
         self.model = model
         self.run: Run = self._numpy if reading == "numpy" else self._torch()
 
@@ -69,15 +99,25 @@ class Predictor:
         Boxes under the threshold are not given.  `scales` and `flip` let a segmenter look several
         times and average what it sees.
         """
+        if not 0 <= threshold <= 1:
+            raise ValueError(f"threshold {threshold} is no score: scores are 0 to 1")
         seen = preprocess.read_picture(picture)
         if scales or flip:
             return self._look_again(seen, scales or (1.0,), flip)
         pixels, frame = preprocess.prepare(seen, self.model.graph.image)
-        outputs = self.run(self.model.graph, pixels)
-        return self._result(next(iter(outputs.values())), frame, seen.size, threshold)
+        output = self._answer(self.model.graph, pixels)
+        return self._result(output, frame, seen.size, threshold)
 
     def save(self, path: str | Path) -> str:
         return weights.save(self.model, path)
+
+    def _answer(self, graph: Graph, pixels: Array) -> Array:
+        """The first output of the network, which must be numbers."""
+        with np.errstate(over="ignore", invalid="ignore"):
+            output = self.run(graph, pixels)[graph.output.name]
+        if not np.isfinite(output).all():
+            raise ValueError("this network's answer is not finite: its weights are broken")
+        return output
 
     def _numpy(self, graph: Graph, pixels: Array) -> dict[str, Array]:
         return reference.run(graph, self.model.weights, pixels)
@@ -109,25 +149,19 @@ class Predictor:
                 for left, top, right, bottom, score, kind in output[:, 0].tolist():
                     if score >= threshold and kind >= 0:
                         (x0, y0), (x1, y1) = frame.outside(left, top), frame.outside(right, bottom)
-                        boxes.append(
-                            Box(
-                                self.label(int(kind)),
-                                score,
-                                x0 * wide,
-                                y0 * high,
-                                x1 * wide,
-                                y1 * high,
-                            )
-                        )
+                        x0, x1 = np.clip((x0, x1), 0, 1).tolist()  # padding is no part of it
+                        y0, y1 = np.clip((y0, y1), 0, 1).tolist()
+                        place = x0 * wide, y0 * high, x1 * wide, y1 * high
+                        boxes.append(Box(self.label(int(kind)), score, *place))
                 return Boxes(tuple(boxes))
             case "segment":
                 return self._mask(output[..., 0], frame, size)
             case "pose":
-                names = self.model.labels or (KEYPOINTS if len(output) == len(KEYPOINTS) else ())
+                usual = KEYPOINTS if len(output) == len(KEYPOINTS) else ()
+                names = self.model.labels or usual or [f"point {i}" for i in range(len(output))]
                 points = []
-                for number, (x, y, score) in enumerate(output[:, 0].tolist()):
+                for name, (x, y, score) in zip(names, output[:, 0].tolist(), strict=True):
                     x, y = frame.outside(x, y)
-                    name = names[number] if names else f"point {number}"
                     points.append((name, x * wide, y * high, score))
                 return Pose(tuple(points))
             case "embed":
@@ -136,17 +170,12 @@ class Predictor:
 
     def _mask(self, classes: Array, frame: preprocess.Frame, size: tuple[int, int]) -> Mask:
         """The mask of the whole picture; what the network did not see keeps class 0."""
-        high, wide = classes.shape
-        whole = Pillow.new("I", size)
-        seen = Pillow.fromarray(classes.astype(np.int32))
-        corner = round(frame.left * size[0]), round(frame.top * size[1])
-        extent = (
-            max(round((frame.right - frame.left) * size[0]), 1),
-            max(round((frame.bottom - frame.top) * size[1]), 1),
-        )
-        whole.paste(seen.resize(extent, Pillow.Resampling.NEAREST), corner)
-        count = self.model.graph["logits"].shape[2]
-        return Mask(np.asarray(whole), tuple(self.label(i) for i in range(count)))
+        # the row and the column of the network that each of the picture's pixels lies in
+        rows = places(size[1], frame.top, frame.bottom, classes.shape[0])
+        columns = places(size[0], frame.left, frame.right, classes.shape[1])
+        edged = np.pad(classes.astype(np.int32), 1)
+        whole = edged[rows + 1][:, columns + 1]
+        return Mask(whole, tuple(self.label(i) for i in range(answers(self.model))))
 
     def _look_again(self, picture: preprocess.Picture, scales: Sequence[float], flip: bool) -> Mask:
         """The chances of each pixel's class, averaged over several sizes and both hands."""
@@ -162,7 +191,7 @@ class Predictor:
             )
             pixels, _ = preprocess.prepare(picture, other.image)
             for turn in (1, -1) if flip else (1,):
-                (logits,) = self.run(other, np.ascontiguousarray(pixels[:, ::turn])).values()
+                logits = self._answer(other, np.ascontiguousarray(pixels[:, ::turn]))
                 chances = np.exp(logits - logits.max(axis=2, keepdims=True))
                 chances = (chances / chances.sum(axis=2, keepdims=True))[None, :, ::turn]
                 for axis, extent in ((1, high), (2, wide)):
@@ -170,3 +199,34 @@ class Predictor:
                 total += chances[0]
         _, frame = preprocess.prepare(picture, graph.image)
         return self._mask(total.argmax(axis=2), frame, picture.size)
+
+
+def places(pixels: int, start: float, end: float, extent: int) -> NDArray[np.int64]:
+    """For the centre of each pixel along a side, which of `extent` parts of a frame it is in.
+
+    Those before the frame are in -1, those behind it in `extent`.
+    """
+    share = ((np.arange(pixels) + 0.5) / pixels - start) / (end - start)
+    return np.floor(share * extent).clip(-1, extent).astype(np.int64)
+
+
+def check(model: Model) -> None:
+    """That this model's answer is of the form its task has."""
+    graph, shape = model.graph, model.graph.output.shape
+    last = graph.ops[[op.name for op in graph.ops].index(graph.output.name)]
+    fits = {
+        "classify": shape[:2] == (1, 1),
+        "detect": isinstance(last, Detect),
+        "segment": isinstance(last, ArgMax),
+        "pose": isinstance(last, Peaks),
+        "embed": shape[:2] == (1, 1),
+    }
+    if not fits.get(model.task):
+        raise ValueError(
+            f"this model's task is {model.task}, but its answer is {type(last).__name__} of {shape}"
+        )
+    if graph.input.shape[2] != 3:
+        raise ValueError(f"this model sees {graph.input.shape[2]} channels; pictures have 3")
+    count = answers(model)
+    if model.labels and count and len(model.labels) != count:
+        raise ValueError(f"this model knows {count} classes and has {len(model.labels)} labels")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import sys
 import time
 
@@ -15,7 +16,7 @@ class Bar:
         self.title, self.total, self.unit, self.scale = title, total, unit, scale
         self.began = time.monotonic()
         self.shown = 0.0
-        self.live = sys.stderr.isatty()
+        self.live = sys.stderr is not None and sys.stderr.isatty()
 
     def show(self, done: int, said: str = "") -> None:
         now = time.monotonic()
@@ -23,11 +24,16 @@ class Bar:
             return
         self.shown = now
         share = min(done / self.total, 1.0) if self.total else 0.0
-        left = (now - self.began) * (1 - share) / share if share else 0.0
         eighths = round(share * 24 * 8)
         bar = "█" * (eighths // 8) + BLOCKS[eighths % 8].strip()
-        count = f"{done / self.scale:.4g}/{self.total / self.scale:.4g} {self.unit}".strip()
-        sys.stderr.write(f"\r\x1b[K{self.title} {bar:<24} {count}, {left:.0f} s left {said}")
+        count = f"{done / self.scale:.4g}"
+        count += f"/{self.total / self.scale:.4g}" if self.total else ""
+        line = f"{self.title} {bar:<24} {count} {self.unit}".rstrip()
+        if share:
+            line += f", {(now - self.began) * (1 - share) / share:.0f} s left"
+        line = "".join(c if c.isprintable() else "?" for c in f"{line} {said}".rstrip())
+        room = shutil.get_terminal_size().columns - 1  # a line that wraps cannot be taken back
+        sys.stderr.write(f"\r\x1b[K{line[:room]}")
         sys.stderr.flush()
 
     def end(self) -> None:

@@ -58,7 +58,11 @@ class Mask:
         """How much of the picture each class covers, the largest first."""
         counts = np.bincount(self.pixels.ravel(), minlength=len(self.labels)) / self.pixels.size
         order = np.argsort(-counts, kind="stable")
-        return {self.labels[i]: float(counts[i]) for i in order if counts[i]}
+        shares: dict[str, float] = {}
+        for i in order:
+            if counts[i]:
+                shares[self.labels[i]] = shares.get(self.labels[i], 0.0) + float(counts[i])
+        return shares
 
     def __str__(self) -> str:
         return ", ".join(f"{label} {share:.0%}" for label, share in self.shares().items())

@@ -13,6 +13,8 @@ import os
 import re
 import sys
 from collections.abc import Callable, Sequence
+from io import TextIOWrapper
+from pathlib import Path
 from typing import Any, Literal, NoReturn, get_args, get_origin, get_type_hints
 
 Verb = Callable[..., int]
@@ -22,7 +24,11 @@ class Parser(argparse.ArgumentParser):
     """Says what is wrong in one sentence."""
 
     def error(self, message: str) -> NoReturn:
-        self.exit(2, f"{self.prog}: {message} ({self.prog} --help shows how)\n")
+        self.exit(2, f"{self.prog}: {one_line(message)} ({self.prog} --help shows how)\n")
+
+    def exit(self, status: int = 0, message: str | None = None) -> NoReturn:
+        settle()
+        super().exit(status, message)
 
 
 def run(verbs: Sequence[Verb], about: str, version: str, argv: Sequence[str] | None = None) -> int:
@@ -35,13 +41,16 @@ def run(verbs: Sequence[Verb], about: str, version: str, argv: Sequence[str] | N
     by_name = {verb.__name__: verb for verb in verbs}
     for name, verb in by_name.items():
         add(commands, name, verb)
-    given = vars(parser.parse_args(argv))
+    open_streams()
     try:
-        return by_name[given.pop("verb")](**given)
+        given = vars(parser.parse_args(argv))
+        code = by_name[given.pop("verb")](**given)
+        sys.stdout.flush()  # here a full disk or a closed pipe can still be told
+        return code
     except (ValueError, ModuleNotFoundError) as error:
         reason = str(error)
     except BrokenPipeError:  # whoever read our output has seen enough
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        settle()
         return 1
     except OSError as error:
         reason = f"{error.filename or 'the system'}: {error.strerror or error}"
@@ -49,19 +58,41 @@ def run(verbs: Sequence[Verb], about: str, version: str, argv: Sequence[str] | N
         reason = "there is not memory enough for a network of this size"
     except KeyboardInterrupt:
         return 130
-    print(f"spindle: {reason}", file=sys.stderr)
+    print(f"spindle: {one_line(reason)}", file=sys.stderr)
+    settle()
     return 2
+
+
+def open_streams() -> None:
+    """Somewhere to print to, even where it is closed or knows few letters."""
+    sys.stdout = sys.stdout or Path(os.devnull).open("w")  # noqa: SIM115
+    sys.stderr = sys.stderr or Path(os.devnull).open("w")  # noqa: SIM115
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, TextIOWrapper):
+            stream.reconfigure(errors="replace")
+
+
+def settle() -> None:
+    """Writes what is still unwritten, or drops it before Python stumbles over it at exit."""
+    try:
+        sys.stdout.flush()
+    except OSError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+def one_line(text: str) -> str:
+    return " ".join(text.split())
 
 
 def add(commands: Any, name: str, verb: Verb) -> None:
     about, _, example = inspect.cleandoc(verb.__doc__ or "").partition("\nExample:")
     parser = commands.add_parser(
-        name, help=about.split("\n")[0], description=about.split("\n")[0],
+        name, help=about.split("\n")[0].replace("%", "%%"), description=about.split("\n")[0],
         epilog=f"example:{example}", formatter_class=argparse.RawDescriptionHelpFormatter,
     )  # fmt: skip
     hints, helps = get_type_hints(verb), dict(re.findall(r"^(\w+): (.+)$", about, re.MULTILINE))
     for parameter in inspect.signature(verb).parameters.values():
-        say = helps[parameter.name]
+        say = helps[parameter.name].replace("%", "%%")
         settings: dict[str, Any] = {"help": say} | reading(hints[parameter.name])
         if parameter.default is parameter.empty:
             parser.add_argument(parameter.name, **settings)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from dataclasses import dataclass
 from io import BytesIO
 from pathlib import Path
@@ -37,23 +38,41 @@ def read_picture(source: str | Path | bytes | Picture | NDArray[Any]) -> Picture
     try:
         match source:
             case Pillow.Image():
-                picture = source
+                return upright(source)
             case np.ndarray():
-                picture = Pillow.fromarray(source)
-            case bytes():
-                picture = Pillow.open(BytesIO(source))
-            case _:
-                picture = Pillow.open(source)
-        picture = ImageOps.exif_transpose(picture)
-        if picture.mode.startswith("I;16"):
-            picture = Pillow.fromarray((np.asarray(picture) >> 8).astype(np.uint8))
-        return picture.convert("RGB")
-    except (OSError, SyntaxError, ValueError, TypeError, Pillow.DecompressionBombError) as error:
+                return upright(from_array(source))
+        with (
+            warnings.catch_warnings(action="ignore"),  # of odd metadata: the picture is what counts
+            Pillow.open(BytesIO(source) if isinstance(source, bytes) else source) as picture,
+        ):
+            return upright(picture)
+    except Exception as error:  # each kind of file breaks in ways of its own
         name = source if isinstance(source, (str, Path)) else "this picture"
         if isinstance(error, UnidentifiedImageError):
             raise ValueError(f"{name} is not a picture of any kind I know") from None
         reason = error.strerror if isinstance(error, OSError) and error.strerror else error
-        raise ValueError(f"{name} cannot be read: {reason}") from None
+        raise ValueError(f"{name} cannot be read: {reason or type(error).__name__}") from None
+
+
+def upright(picture: Picture) -> Picture:
+    """As the camera was held, in RGB; transparency is left out."""
+    if not all(picture.size):
+        raise ValueError("it has no pixels")
+    picture = ImageOps.exif_transpose(picture)
+    if picture.mode.startswith("I"):
+        pixels = np.asarray(picture)
+        deep = picture.mode != "I" or pixels.max() > 255  # 16 bits in 32, as older Pillows open
+        picture = Pillow.fromarray((pixels >> (8 if deep else 0)).clip(0, 255).astype(np.uint8))
+    return picture.convert("RGBA" if picture.mode in ("P", "PA") else "RGB").convert("RGB")
+
+
+def from_array(array: NDArray[Any]) -> Picture:
+    if array.ndim not in (2, 3) or array.dtype not in (np.uint8, np.uint16, np.bool_):
+        raise ValueError(
+            f"an array of a picture is height x width x channels of bytes, "
+            f"not {array.dtype} {array.shape}"
+        )
+    return Pillow.fromarray(array[..., 0] if array.shape[2:] == (1,) else array)
 
 
 def prepare(picture: Picture, image: Image) -> tuple[NDArray[np.uint8], Frame]:
@@ -63,13 +82,13 @@ def prepare(picture: Picture, image: Image) -> tuple[NDArray[np.uint8], Frame]:
     if image.fit == "pad":
         scale = min(image.width / wide, image.height / high)
         inner = max(round(wide * scale), 1), max(round(high * scale), 1)
-        canvas = Pillow.new("RGB", size, tuple(round(m) for m in image.mean))
+        canvas = Pillow.new("RGB", size, tuple(round(min(max(m, 0), 255)) for m in image.mean))
         canvas.paste(picture.resize(inner, resample))
         return np.asarray(canvas), Frame(0, 0, image.width / inner[0], image.height / inner[1])
     share = (1.0, 1.0)
     if image.fit == "crop":
         side = min(wide / image.width, high / image.height) * image.fraction
-        share = side * image.width / wide, side * image.height / high
+        share = min(side * image.width / wide, 1.0), min(side * image.height / high, 1.0)
     left, top = (1 - share[0]) / 2, (1 - share[1]) / 2
     frame = Frame(left, top, left + share[0], top + share[1])
     box = (

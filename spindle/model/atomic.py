@@ -4,14 +4,8 @@ from __future__ import annotations
 
 import os
 import secrets
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import suppress
 from pathlib import Path
-
-try:
-    import fcntl
-except ImportError:  # Windows: two at once fetch twice, and the hash decides
-    fcntl = None  # type: ignore[assignment]
 
 
 def write(path: Path, content: bytes) -> None:
@@ -30,17 +24,7 @@ def write(path: Path, content: bytes) -> None:
             part.chmod(target.stat().st_mode & 0o777)
         part.replace(target)
     except OSError as error:
-        part.unlink(missing_ok=True)
         raise OSError(error.errno, error.strerror or str(error), str(path)) from None
-    except BaseException:
-        part.unlink(missing_ok=True)
-        raise
-
-
-@contextmanager
-def alone(path: Path) -> Iterator[None]:
-    """One process at a time: the others wait here until the one inside has left, or has died."""
-    with path.open("ab") as file:
-        if fcntl:
-            fcntl.flock(file, fcntl.LOCK_EX)
-        yield
+    finally:
+        with suppress(OSError):  # renamed away, if all went well
+            part.unlink()

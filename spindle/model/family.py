@@ -59,7 +59,7 @@ def network(
     stride = head.output_stride if output_stride is None else output_stride
     if stride not in (8, 16, 32):
         raise ValueError(f"output stride {stride} is none of 8, 16 and 32")
-    if not 0 < width <= 16:
+    if not 0.01 <= width <= 16:
         raise ValueError(f"width {width:g} is out of range: 1.0 is the paper's, 0.35 its smallest")
     if classes < 0 or (classes == 0 and head.task != "embed"):
         raise ValueError(f"{classes} classes: a network needs at least one")

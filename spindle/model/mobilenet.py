@@ -34,6 +34,10 @@ class Block:
     shortcut: Literal["bottleneck", "expansion", "none"] = "bottleneck"  # which ends it joins
     expansion: int = 6
 
+    def __post_init__(self) -> None:
+        if self.expansion < 1:
+            raise ValueError(f"expansion {self.expansion}: a bottleneck cannot be thinner inside")
+
 
 @dataclass(frozen=True)
 class Trunk:

@@ -34,6 +34,10 @@ class Norm:
     eps: float = 1e-3
     momentum: float = 0.003
 
+    def __post_init__(self) -> None:
+        if not (0 < self.eps <= 1 and 0 < self.momentum <= 1):
+            raise ValueError(f"a norm with eps {self.eps:g}, momentum {self.momentum:g} is none")
+
 
 @dataclass(frozen=True)
 class Op:

@@ -27,7 +27,7 @@ from spindle.model.heads import Task
 from spindle.model.ops import Conv
 
 FORMAT = 1
-LARGEST_HEADER = 16 << 20
+LARGEST_HEADER = 4 << 20
 Weights = dict[str, NDArray[np.float32]]
 
 

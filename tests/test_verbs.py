@@ -1,0 +1,187 @@
+"""A function becomes a command: signature to flags, docstring to help, error to one line."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Callable
+from typing import Literal
+
+import pytest
+
+from spindle.app.verbs import run
+
+CALLS: list[tuple[object, ...]] = []
+
+
+def bake(
+    what: str,
+    eggs: list[str],
+    heat: float | None = None,
+    kind: Literal["cake", "bread"] = "cake",
+    half_fat: bool = False,
+    times: int = 1,
+) -> int:
+    """Bakes, at last.
+
+    what: the thing
+    eggs: how many, 100% fresh
+    heat: degrees
+    kind: of thing
+    half_fat: less of it
+    times: how often
+    Example: kitchen bake bread 3
+    """
+    CALLS.append((what, eggs, heat, kind, half_fat, times))
+    return 7
+
+
+def called(*argv: str) -> int:
+    return run((bake,), "A kitchen.", "1.2", argv)
+
+
+def test_arguments_and_flags_arrive_with_their_types() -> None:
+    CALLS.clear()
+    assert called("bake", "pie", "1", "2") == 7
+    flags = ["--heat", "2e2", "--kind", "bread", "--half-fat", "--times", "3"]
+    assert called("bake", "pie", "1", *flags) == 7
+    assert CALLS == [
+        ("pie", ["1", "2"], None, "cake", False, 1),
+        ("pie", ["1"], 200.0, "bread", True, 3),
+    ]
+
+
+def test_help_is_the_docstring(capsys: pytest.CaptureFixture[str]) -> None:
+    for argv, wanted in (
+        (["--help"], ["A kitchen.", "Bakes, at last."]),
+        (["bake", "--help"], ["100% fresh", "--half-fat", "cake|bread", "kitchen bake bread 3"]),
+        (["--version"], ["spindle 1.2"]),
+    ):
+        with pytest.raises(SystemExit) as caught:
+            called(*argv)
+        assert caught.value.code == 0
+        said = capsys.readouterr().out
+        assert all(text in said for text in wanted)
+
+
+@pytest.mark.parametrize(
+    "argv",
+    [
+        [], ["fry"], ["bake"], ["bake", "pie"], ["bake", "pie", "1", "--heat", "hot"],
+        ["bake", "pie", "1", "--kind", "soup"], ["bake", "pie", "1", "--times", "1.5"],
+        ["bake", "pie", "1", "--oven"], ["bake", "pie", "1", "--x\ny"], ["fry\nfish"],
+        ["bake", "pie", "1", "--times"],
+    ],
+)  # fmt: skip
+def test_a_wrong_call_gets_one_line_and_exit_2(
+    argv: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit) as caught:
+        called(*argv)
+    out, err = capsys.readouterr()
+    assert caught.value.code == 2 and out == ""
+    assert err.startswith("spindle") and err.count("\n") == 1 and "--help shows how" in err
+
+
+@pytest.mark.parametrize(
+    ("error", "said"),
+    [
+        (ValueError("this\nis  wrong"), "spindle: this is wrong\n"),
+        (ModuleNotFoundError("torch is absent"), "spindle: torch is absent\n"),
+        (FileNotFoundError(2, "No such file", "a.jpg"), "spindle: a.jpg: No such file\n"),
+        (OSError("strange"), "spindle: the system: strange\n"),
+        (MemoryError(), "spindle: there is not memory enough for a network of this size\n"),
+    ],
+)
+def test_what_goes_wrong_is_one_line_and_exit_2(
+    error: Exception, said: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def fail() -> int:
+        """Fails."""
+        raise error
+
+    assert run((fail,), "", "1", ["fail"]) == 2
+    assert capsys.readouterr() == ("", said)
+
+
+def test_a_mistake_of_ours_is_not_hidden() -> None:
+    def fail() -> int:
+        """Fails."""
+        raise KeyError("ours")
+
+    with pytest.raises(KeyError):
+        run((fail,), "", "1", ["fail"])
+
+
+def test_an_interrupt_is_quiet(capsys: pytest.CaptureFixture[str]) -> None:
+    def wait() -> int:
+        """Waits."""
+        raise KeyboardInterrupt
+
+    assert run((wait,), "", "1", ["wait"]) == 130
+    assert capsys.readouterr() == ("", "")
+
+
+PROGRAM = """
+import sys
+from spindle.app.verbs import run
+def talk(lines: int) -> int:
+    '''Talks a lot about 100 % of it.
+
+    lines: how many
+    '''
+    for number in range(lines):
+        print(number, "käse █")
+    return 0
+sys.exit(run((talk,), "About.", "1", sys.argv[1:]))
+"""
+
+
+def shell(line: str) -> tuple[int, str, str]:
+    """Runs `line`, in which $TALK is the program."""
+    talk = f'"{sys.executable}" -W error -c "$PROGRAM"'
+    environment = {"PROGRAM": PROGRAM, "PATH": "/usr/bin:/bin", "PYTHONIOENCODING": "utf-8"}
+    done = subprocess.run(
+        ["bash", "-c", "set -o pipefail; " + line.replace("$TALK", talk)],
+        env=environment, capture_output=True, check=False,
+    )  # fmt: skip
+    return done.returncode, done.stdout.decode(), done.stderr.decode()
+
+
+@pytest.mark.parametrize("ask", ["talk 3", "talk 100000", "--help", "--version", "talk --help"])
+def test_a_closed_pipe_is_quiet(ask: str) -> None:
+    code, out, err = shell(f"(sleep 0.3; $TALK {ask}) | exec 0<&-; true")
+    assert (code, out, err) == (0, "", "")
+
+
+@pytest.mark.parametrize("lines", [3, 100_000])
+def test_a_full_disk_is_told_of_once(lines: int) -> None:
+    code, _, err = shell(f"$TALK talk {lines} >/dev/full")
+    assert (code, err) == (2, "spindle: the system: No space left on device\n")
+
+
+def test_a_terminal_of_few_letters_gets_what_it_can_show() -> None:
+    code, out, err = shell("PYTHONIOENCODING=ascii $TALK talk 1")
+    assert (code, out, err) == (0, "0 k?se ?\n", "")
+
+
+@pytest.mark.parametrize(
+    ("ask", "code"), [("talk 3 >&-", 0), ("talk x 2>&-", 2), ("--help >&-", 0)]
+)
+def test_closed_streams_break_nothing(ask: str, code: int) -> None:
+    assert shell(f"$TALK {ask}")[0] == code
+
+
+def test_the_verb_decides_the_exit() -> None:
+    verbs: list[tuple[Callable[[], int], int]] = []
+    for code in (0, 1, 5):
+
+        def end(code: int = code) -> int:
+            """Ends.
+
+            code: the exit
+            """
+            return code
+
+        verbs.append((end, code))
+    assert [run((verb,), "", "1", ["end"]) for verb, _ in verbs] == [0, 1, 5]
