@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
@@ -38,14 +39,16 @@ def adopt_weights(
     that every model here reads RGB).
     """
     path = Path(path)
-    arrays = averaged(read_arrays(path))
-    naming, arrays = recognise(arrays, path)
+    found = read_arrays(path)
+    naming, arrays = recognise(averaged(found), path)
     notes = [f"{path.name}, named as {naming.title} names"]
-    arrays, dropped = without_background(arrays, naming)
-    if dropped:
+    if len(arrays) < len(found):
+        notes.append("the moving averages of the weights were taken")
+    if has_background(arrays, naming, labels):
+        arrays = without_background(arrays, naming)
         notes.append(f"class 0 (background) of {WITH_BACKGROUND} was left out")
     graph = draw(naming, arrays, size, output_stride, path)
-    weights, used = take(graph, naming, arrays)
+    weights, used = take(graph, naming, arrays, path)
     left = sorted(name for name in set(arrays) - used if not re.search(naming.ignored, name))
     if left:
         raise ValueError(
@@ -55,8 +58,7 @@ def adopt_weights(
     if bgr:
         weights["stem.weight"] = np.ascontiguousarray(weights["stem.weight"][..., ::-1])
         notes.append("the first convolution read BGR and was turned round to read RGB")
-    labels = tuple(labels) or naming.labels
-    check_labels(labels, graph, naming, path)
+    labels = known_labels(labels, graph, naming, path)
     return Model(graph, weights, naming.head.task, labels, source=tuple(notes))
 
 
@@ -84,6 +86,10 @@ def recognise(arrays: Arrays, path: Path) -> tuple[Naming, Arrays]:
         raise ValueError(
             f"{path}: these are no weights of a MobileNetV2 I know ({some} ...); I know {titles}"
         )
+    if len(respelt) < len(arrays):
+        counts = Counter(respell(name, naming) for name in arrays)
+        twice = counts.most_common(1)[0][0]
+        raise ValueError(f"{path} holds two arrays that mean {twice}")
     return naming, respelt
 
 
@@ -113,34 +119,37 @@ def spots(graph: Graph, naming: Naming) -> Iterator[tuple[Op, str, tuple[int, ..
         number += 1
 
 
-def logits_spot(naming: Naming) -> str | None:
-    """Where the classifier's weight is."""
+def logits_spots(naming: Naming) -> dict[str, str]:
+    """Where the weight and the bias of the classifier are; a detector has none."""
     graph = mobilenet_v2(head=naming.head, classes=2, family=naming.family)
-    return next(
-        (
-            spot
-            for op, part, _, spot in spots(graph, naming)
-            if (op.name, part) == ("logits", "weight")
-        ),
-        None,
+    return {part: spot for op, part, _, spot in spots(graph, naming) if op.name == "logits"}
+
+
+def count_classes(naming: Naming, arrays: Arrays) -> int | None:
+    """How many classes the classifier tells apart, if it can be seen."""
+    weight = arrays.get(logits_spots(naming).get("weight", ""))
+    if weight is None or weight.ndim < 2:
+        return None
+    return weight.shape[-1 if naming.tensorflow else 0] or None
+
+
+def has_background(arrays: Arrays, naming: Naming, labels: Sequence[str]) -> bool:
+    """Whether ImageNet's classes stand behind a class 0 that nobody has named."""
+    return (
+        naming.background
+        and naming.head.task == "classify"
+        and count_classes(naming, arrays) == WITH_BACKGROUND != len(labels)
     )
 
 
-def without_background(arrays: Arrays, naming: Naming) -> tuple[Arrays, bool]:
+def without_background(arrays: Arrays, naming: Naming) -> Arrays:
     """A classifier of 1001 ImageNet classes as one of 1000."""
-    spot = logits_spot(naming)
-    if spot not in arrays or naming.head.task != "classify":
-        return arrays, False
-    axis = -1 if naming.tensorflow else 0
-    if arrays[spot].shape[axis] != WITH_BACKGROUND:
-        return arrays, False
-    bias = next(
-        name
-        for name in arrays
-        if name.startswith(spot.rsplit("/", 1)[0].rsplit(".", 1)[0]) and "bias" in name
-    )
-    rest = np.arange(1, WITH_BACKGROUND)
-    return arrays | {spot: arrays[spot].take(rest, axis), bias: arrays[bias][1:]}, True
+    rest = {}
+    for part, spot in logits_spots(naming).items():
+        axis = -1 if part == "bias" or naming.tensorflow else 0
+        if spot in arrays and arrays[spot].ndim:
+            rest[spot] = np.delete(arrays[spot], 0, axis)
+    return arrays | rest
 
 
 def draw(
@@ -151,10 +160,7 @@ def draw(
     path: Path,
 ) -> Graph:
     """The graph whose every shape these arrays have: its width is found by trying."""
-    spot = logits_spot(naming)
-    classes = naming.head.classes
-    if spot in arrays:
-        classes = arrays[spot].shape[-1 if naming.tensorflow else 0]
+    classes = count_classes(naming, arrays)
     wrong: list[list[str]] = []
     for width in WIDTHS:
         graph = mobilenet_v2(width, size, naming.head, classes, output_stride, naming.family)
@@ -172,14 +178,22 @@ def misfits(graph: Graph, naming: Naming, arrays: Arrays) -> Iterable[str]:
     for op, part, shape, spot in spots(graph, naming):
         if spot not in arrays:
             yield f"{spot} is absent"
-        elif (found := laid_out(op, part, arrays[spot], naming).shape) != shape:
-            yield f"{spot} is {found} where {shape} should be"
+        elif laid_out(op, part, arrays[spot], naming).shape != shape:
+            found = arrays[spot].shape
+            if part == "weight" and len(found) == 2:
+                shape = shape[0], shape[3]
+            theirs = dict(zip(axes(op, len(shape), naming), shape, strict=True))
+            should = tuple(theirs[axis] for axis in range(len(shape)))
+            yield f"{spot} is {found} where {should} should be"
 
 
-def take(graph: Graph, naming: Naming, arrays: Arrays) -> tuple[Weights, set[str]]:
+def take(graph: Graph, naming: Naming, arrays: Arrays, path: Path) -> tuple[Weights, set[str]]:
+    """Each array under our name and in our layout, and the names it had."""
     weights: Weights = {}
     used = set()
     for op, part, _, spot in spots(graph, naming):
+        if not np.isfinite(arrays[spot]).all():
+            raise ValueError(f"{path}: {spot} holds numbers that are not finite")
         weights[f"{op.name}.{part}"] = np.ascontiguousarray(
             laid_out(op, part, arrays[spot], naming)
         )
@@ -190,20 +204,33 @@ def take(graph: Graph, naming: Naming, arrays: Arrays) -> tuple[Weights, set[str
 def laid_out(op: Op, part: str, array: NDArray[np.float32], naming: Naming) -> NDArray[np.float32]:
     """A kernel as we lay it: out, height, width, in.  Depthwise ones have an in of one."""
     assert isinstance(op, Conv) and not isinstance(op, Deconv)
-    if part != "weight":
+    if part != "weight" or array.ndim not in (2, 4):
         return array
-    if array.ndim == 2:  # a classifier that its project calls dense
-        return (array.T if naming.tensorflow else array)[:, None, None]
-    if array.ndim != 4:
-        return array
-    if naming.tensorflow:
-        return array.transpose(2, 0, 1, 3) if op.depthwise else array.transpose(3, 0, 1, 2)
-    return array.transpose(0, 2, 3, 1)
+    array = array.transpose(axes(op, array.ndim, naming))
+    return array if array.ndim == 4 else array[:, None, None]  # a classifier that is called dense
 
 
-def check_labels(labels: Sequence[str], graph: Graph, naming: Naming, path: Path) -> None:
-    counts = {"classify": "logits", "segment": "logits", "detect": "classes"}
-    if labels and naming.head.task in counts:
-        count = graph[counts[naming.head.task]].shape[2] - (naming.head.task == "detect")
-        if len(labels) != count:
-            raise ValueError(f"{path} knows {count} classes, but {len(labels)} labels were given")
+def axes(op: Op, ndim: int, naming: Naming) -> tuple[int, ...]:
+    """For each axis of ours, which of theirs it is."""
+    match ndim:
+        case 4 if naming.tensorflow:
+            return (2, 0, 1, 3) if isinstance(op, Conv) and op.depthwise else (3, 0, 1, 2)
+        case 4:
+            return 0, 2, 3, 1
+        case 2:
+            return (1, 0) if naming.tensorflow else (0, 1)
+    return tuple(range(ndim))
+
+
+def known_labels(
+    labels: Sequence[str], graph: Graph, naming: Naming, path: Path
+) -> tuple[str, ...]:
+    """The labels given; those of the naming where none were and they are as many as the classes."""
+    task = naming.head.task
+    tensor = {"classify": "logits", "segment": "logits", "detect": "classes"}[task]
+    count = graph[tensor].shape[2] - (task == "detect")
+    if not labels:
+        return naming.labels if len(naming.labels) == count else ()
+    if len(labels) != count:
+        raise ValueError(f"{path} knows {count} classes, but {len(labels)} labels were given")
+    return tuple(labels)

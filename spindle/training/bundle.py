@@ -2,11 +2,11 @@
 
 `NAME.index` is a sorted string table: blocks of (key, value) whose keys share prefixes, an index
 block that finds them, a footer that finds the index.  Each value is a small protocol buffer.
+Nothing the file says of a place or a length is believed before it is compared with what is there.
 """
 
 from __future__ import annotations
 
-import struct
 from collections.abc import Iterator
 from math import prod
 from pathlib import Path
@@ -15,62 +15,90 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-MAGIC, FOOTER = 0xDB4775248B80FB57, 48
+MAGIC, FOOTER, TRAILER = 0xDB4775248B80FB57, 48, 5  # a block's trailer: its kind, its checksum
 DTYPES = {1: "<f4", 2: "<f8", 3: "<i4", 9: "<i8", 19: "<f2"}
-Fields = dict[int, list[Any]]
+MOST_KEYS, LONGEST_KEY, MOST_AXES = 100_000, 1024, 16
+Fields = dict[int, list[int | bytes]]
 
 
 def read_bundle(index: Path) -> dict[str, NDArray[Any]]:
     """Every array of the checkpoint that `index` describes."""
     data = index.read_bytes()
-    if len(data) < FOOTER or struct.unpack("<Q", data[-8:])[0] != MAGIC:
-        raise ValueError("it is no TensorFlow checkpoint index")
-    _, at = handle(data, len(data) - FOOTER)
-    (start, size), _ = handle(data, at)
-    entries = {
-        key: fields(value)
-        for _, place in block(data, start, size)
-        for key, value in block(data, *handle(place, 0)[0])
-    }
-    shards = entries.pop(b"")[1][0]
-    return {
-        key.decode(): array
-        for key, entry in entries.items()
-        if (array := read_array(index, entry, shards)) is not None
-    }
+    if len(data) < FOOTER or int.from_bytes(data[-8:], "little") != MAGIC:
+        raise ValueError("it is no TensorFlow checkpoint index, or was cut short")
+    entries: dict[bytes, Fields] = {}
+    for key, value in table(data):
+        entries[key] = fields(value)
+        if len(entries) > MOST_KEYS:
+            raise ValueError(f"its index holds more than {MOST_KEYS} names")
+    header = entries.pop(b"", {})
+    shards, big_endian = integer(header, 1), integer(header, 2)
+    if not shards or big_endian:
+        raise ValueError("its index is damaged, or of a machine that counts bytes from the far end")
+    arrays, left = {}, dict[Path, int]()
+    for key, entry in entries.items():
+        dtype = DTYPES.get(integer(entry, 1))
+        if dtype is None or key.startswith(b"\0"):  # text and the like; a slice of an array
+            continue
+        if 7 in entry:
+            raise ValueError(f"{key.decode()} is kept in slices, which are not read here")
+        path = index.with_suffix(f".data-{integer(entry, 3):05}-of-{shards:05}")
+        left.setdefault(path, path.stat().st_size)
+        arrays[key.decode()] = read_array(path, entry, np.dtype(dtype))
+        left[path] -= integer(entry, 5)
+        if left[path] < 0:
+            raise ValueError(f"{path.name} is shorter than all the arrays said to be in it")
+    return arrays
 
 
-def read_array(index: Path, entry: Fields, shards: int) -> NDArray[Any] | None:
-    """One array from the file its entry names; None for strings and other things not numbers."""
-    dtype = DTYPES.get(first(entry, 1))
-    if dtype is None or 7 in entry:
-        return None
-    shape = [first(fields(dim), 1) for dim in fields(first(entry, 2, b"")).get(2, [])]
-    offset, size = first(entry, 4), first(entry, 5)
-    if size != prod(shape) * np.dtype(dtype).itemsize:
-        raise ValueError(f"its index speaks of {size} bytes for the shape {shape}")
-    path = index.with_suffix(f".data-{first(entry, 3):05}-of-{shards:05}")
+def read_array(path: Path, entry: Fields, dtype: np.dtype[Any]) -> NDArray[Any]:
+    """One array from the file its entry names."""
+    axes = fields(content(entry, 2)).get(2, [])
+    if len(axes) > MOST_AXES:
+        raise ValueError(f"its index speaks of an array with {len(axes)} axes")
+    shape = [integer(fields(axis), 1) for axis in axes if isinstance(axis, bytes)]
+    offset, size = integer(entry, 4), integer(entry, 5)
+    if size != prod(shape) * dtype.itemsize:
+        raise ValueError(f"its index speaks of {size} bytes for the shape {tuple(shape)}")
+    if offset + size > path.stat().st_size:
+        raise ValueError(f"{path.name} is shorter than its index says")
     with path.open("rb") as file:
         file.seek(offset)
-        content = file.read(size)
-    if len(content) != size:
-        raise ValueError(f"{path.name} was cut short")
-    return np.frombuffer(content, dtype).reshape(shape)
+        return np.frombuffer(file.read(size), dtype).reshape(shape)
+
+
+def table(data: bytes) -> Iterator[tuple[bytes, bytes]]:
+    """The (key, value) pairs of all blocks, which follow each other and never overlap."""
+    _, at = handle(data, len(data) - FOOTER)
+    (start, size), _ = handle(data, at)
+    reach = 0
+    for _, place in block(data, start, size):
+        (start, size), _ = handle(place, 0)
+        if start < reach:
+            raise ValueError("its index is damaged: its blocks overlap")
+        reach = start + size
+        yield from block(data, start, size)
 
 
 def block(data: bytes, start: int, size: int) -> Iterator[tuple[bytes, bytes]]:
     """The (key, value) pairs of one block; each key is the end of the one before, renewed."""
-    if data[start + size] != 0:
+    whole = cut(data, start, size + TRAILER)
+    if checksum(whole[: size + 1]) != int.from_bytes(whole[size + 1 :], "little"):
+        raise ValueError("its index is damaged: a checksum is wrong")
+    if whole[size] != 0:
         raise ValueError("its index is compressed, which TensorFlow's own never is")
-    (restarts,) = struct.unpack_from("<I", data, start + size - 4)
-    at, end, key = start, start + size - 4 * (restarts + 1), b""
-    while at < end:
-        shared, at = varint(data, at)
-        fresh, at = varint(data, at)
-        length, at = varint(data, at)
-        key = key[:shared] + data[at : at + fresh]
+    restarts = int.from_bytes(cut(whole, size - 4, 4), "little")
+    entries = cut(whole, 0, size - 4 * (restarts + 1))
+    at, key = 0, b""
+    while at < len(entries):
+        shared, at = varint(entries, at)
+        fresh, at = varint(entries, at)
+        length, at = varint(entries, at)
+        key = cut(key, 0, shared) + cut(entries, at, fresh)
+        if len(key) > LONGEST_KEY:
+            raise ValueError(f"its index holds a name of more than {LONGEST_KEY} letters")
+        yield key, cut(entries, at + fresh, length)
         at += fresh + length
-        yield key, data[at - length : at]
 
 
 def handle(data: bytes, at: int) -> tuple[tuple[int, int], int]:
@@ -81,13 +109,19 @@ def handle(data: bytes, at: int) -> tuple[tuple[int, int], int]:
 
 
 def varint(data: bytes, at: int) -> tuple[int, int]:
-    value = shift = 0
-    while True:
-        byte, at = data[at], at + 1
+    value = 0
+    for shift in range(0, 70, 7):
+        byte, at = cut(data, at, 1)[0], at + 1
         value |= (byte & 127) << shift
-        shift += 7
         if byte < 128:
             return value, at
+    raise ValueError("its index is damaged: a number has no end")
+
+
+def cut(data: bytes, at: int, length: int) -> bytes:
+    if at < 0 or length < 0 or at + length > len(data):
+        raise ValueError("its index is damaged: it points outside itself")
+    return data[at : at + length]
 
 
 def fields(message: bytes) -> Fields:
@@ -102,13 +136,39 @@ def fields(message: bytes) -> Fields:
                 value, at = varint(message, at)
             case 2:
                 length, at = varint(message, at)
-                value, at = message[at : at + length], at + length
-            case wire:
-                length = {1: 8, 5: 4}[wire]
-                value, at = int.from_bytes(message[at : at + length], "little"), at + length
+                value, at = cut(message, at, length), at + length
+            case 1 | 5 as wire:
+                length = 8 if wire == 1 else 4
+                value, at = int.from_bytes(cut(message, at, length), "little"), at + length
+            case _:
+                raise ValueError("its index is damaged: a field is of no known kind")
         found.setdefault(tag >> 3, []).append(value)
     return found
 
 
-def first(entry: Fields, number: int, default: Any = 0) -> Any:
-    return entry.get(number, [default])[0]
+def integer(entry: Fields, number: int) -> int:
+    value = entry.get(number, [0])[0]
+    return value if isinstance(value, int) else 0
+
+
+def content(entry: Fields, number: int) -> bytes:
+    value = entry.get(number, [b""])[0]
+    return value if isinstance(value, bytes) else b""
+
+
+def checksum(data: bytes) -> int:
+    """CRC-32C, turned and shifted as these tables keep it."""
+    crc = 0xFFFFFFFF
+    for byte in data:
+        crc = CRC[(crc ^ byte) & 255] ^ crc >> 8
+    crc ^= 0xFFFFFFFF
+    return ((crc >> 15 | crc << 17) + 0xA282EAD8) & 0xFFFFFFFF
+
+
+def crc_of_byte(value: int) -> int:
+    for _ in range(8):
+        value = value >> 1 ^ (0x82F63B78 if value & 1 else 0)
+    return value
+
+
+CRC = [crc_of_byte(value) for value in range(256)]

@@ -46,6 +46,7 @@ class Naming:
     labels: tuple[str, ...] = ()
     tensorflow: bool = False  # kernels are height, width, in, out
     respell: tuple[tuple[str, str], ...] = ()  # their own spellings, brought to one
+    background: bool = False  # its 1001 classes are the 1000 of ImageNet after "background"
     ignored: str = r"num_batches_tracked$"  # names that are no part of the network
 
 
@@ -119,8 +120,9 @@ SLIM_TRUNK = {
 }
 SLIM = Naming(
     "TF-slim", PAPER, SLIM_TRUNK | {"logits": "Logits/Conv2d_1c_1x1"}, SLIM_PARTS, tensorflow=True,
+    background=True,
     respell=((r"^MobilenetV2/", ""), (r"/depthwise_weights$", "/weights")),
-    ignored=r"/(RMSProp(_1)?|Momentum)$|^global_step$",
+    ignored=r"/(RMSProp(_1)?|Momentum|Adam(_1)?)$|^(global_step|beta[12]_power)$",
 )  # fmt: skip
 SLIM_DEEPLAB = replace(
     SLIM, title="TF DeepLab", head=HEADS["deeplab"], labels=("background", *VOC),
@@ -146,6 +148,7 @@ TRANSFORMERS = Naming(
     "transformers", PAPER, TRANSFORMERS_TRUNK | {"logits": "classifier"}, {
         part: place.replace("{norm}", "{conv}.norm") for part, place in TORCH_PARTS.items()
     },
+    background=True,
     respell=((r"^mobilenet_v2\.", ""), (r"\.convolution\.", "."), (r"\.normalization\.", ".norm.")),
 )  # fmt: skip
 TRANSFORMERS_DEEPLAB = replace(
