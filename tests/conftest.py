@@ -6,6 +6,7 @@ import os
 from pathlib import Path
 
 import pytest
+import torch
 from hypothesis import HealthCheck, settings
 
 settings.register_profile(
@@ -15,6 +16,7 @@ settings.register_profile(
     suppress_health_check=list(HealthCheck),
 )
 settings.load_profile("spindle")
+torch.set_num_threads(1)  # on a busy machine its threads wait for each other, spinning
 
 
 @pytest.fixture(scope="session")

@@ -25,7 +25,6 @@ CHANNELS = {
     1.0: (32, 16, 24, 32, 64, 96, 160, 320, 1280),
     1.4: (48, 24, 32, 48, 88, 136, 224, 448, 1792),
 }
-torch.set_num_threads(1)  # these networks are small, and threads that wait for each other are slow
 REPEATS, STRIDES = (1, 2, 3, 4, 3, 3, 1), (1, 2, 2, 2, 1, 2, 1)
 SIZE = (64, 96)  # even, so that symmetric padding and TensorFlow's are two different things
 PICTURE = np.random.default_rng(7).integers(0, 256, (*SIZE, 3), dtype=np.uint8)

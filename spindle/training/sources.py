@@ -35,7 +35,7 @@ def read_arrays(path: Path) -> Arrays:
         raise ValueError(f"{path}: there is no file {error.filename or path}") from None
     except Exception as error:  # a broken file makes its reader say anything, a hostile one more
         reason = (str(error).splitlines() or [type(error).__name__])[0].split(". ")[0]
-        raise ValueError(f"{path} cannot be read as weights: {reason}") from None
+        raise ValueError(f"{path} cannot be read as weights: {reason[:200]}") from None
     wanted = {name: a for name, a in arrays.items() if np.issubdtype(a.dtype, np.floating)}
     with np.errstate(over="ignore"):  # too large for float32 is infinite, which no model may be
         return {name: np.asarray(array, np.float32) for name, array in wanted.items()}
