@@ -13,6 +13,7 @@ settings.register_profile(
     "spindle",
     deadline=None,
     derandomize="CI" in os.environ,
+    max_examples=int(os.environ.get("SPINDLE_EXAMPLES", "100")),
     suppress_health_check=list(HealthCheck),
 )
 settings.load_profile("spindle")

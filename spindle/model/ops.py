@@ -138,18 +138,21 @@ class Conv(Op):
         height, width, _ = self.inputs[0].shape
         return self._same(height), self._same(width)
 
+    @property
+    def reach(self) -> int:
+        """How many pixels a window spans."""
+        return (self.kernel - 1) * self.dilation + 1
+
     def _same(self, size: int) -> tuple[int, int]:
-        reach = (-(-size // self.stride) - 1) * self.stride + (self.kernel - 1) * self.dilation + 1
-        zeros = max(reach - size, 0)
+        zeros = max((-(-size // self.stride) - 1) * self.stride + self.reach - size, 0)
         return zeros // 2, zeros - zeros // 2
 
     def shape(self) -> Shape:
         height, width = check_groups(self)
-        reach = (self.kernel - 1) * self.dilation + 1
         (above, below), (left, right) = self.pads
         return (
-            (height + above + below - reach) // self.stride + 1,
-            (width + left + right - reach) // self.stride + 1,
+            (height + above + below - self.reach) // self.stride + 1,
+            (width + left + right - self.reach) // self.stride + 1,
             self.channels,
         )
 

@@ -153,14 +153,16 @@ def convolution(op: Conv) -> list[tuple[str, nn.Module]]:
     """What stands around a convolution, and the convolution, each under a readable name."""
     height, width = op.pads
     symmetric = height == width and height[0] == height[1]
+    # torch's own CPU kernels crash where a whole window is padding: then it is padded beforehand
+    inside = symmetric and (isinstance(op, Deconv) or height[0] < op.reach)
     parts: list[tuple[str, nn.Module]] = []
     if op.drop:
         parts.append(("drop", nn.Dropout(op.drop)))
-    if not symmetric:
+    if not inside:
         parts.append(("pad", nn.ZeroPad2d((*width, *height))))
     kind = nn.ConvTranspose2d if isinstance(op, Deconv) else nn.Conv2d
     parts.append(("conv", kind(
-        op.inputs[0].shape[2], op.channels, op.kernel, op.stride, height[0] if symmetric else 0,
+        op.inputs[0].shape[2], op.channels, op.kernel, op.stride, height[0] if inside else 0,
         dilation=op.dilation, groups=op.groups, bias=not op.norm,
     )))  # fmt: skip
     if op.norm:
