@@ -192,3 +192,17 @@ def test_a_file_without_arrays_holds_nothing(state: dict[str, Any], tmp_path: Pa
     torch.save(state, tmp_path / "empty.pth")
     with pytest.raises(ValueError, match=re.escape("empty.pth: these are no weights")):
         adopt_weights(tmp_path / "empty.pth")
+
+
+def test_a_picture_may_be_prepared_otherwise_than_its_project_does(tmp_path: Path) -> None:
+    net = others.network("torchvision", 0.35, 7)
+    path = plain(net, tmp_path)
+    model = adopt_weights(path, SIZE, fit="stretch", mean=(1.0, 2.0, 3.0))
+    usual = adopt_weights(path, SIZE).graph.image
+    assert (model.graph.image.fit, model.graph.image.mean) == ("stretch", (1.0, 2.0, 3.0))
+    assert (usual.fit, usual.std) == ("crop", model.graph.image.std)
+    assert "pictures as said: fit stretch" in model.source
+    with pytest.raises(ValueError, match="one mean and one std a channel"):
+        adopt_weights(path, SIZE, mean=(1.0,))
+    with pytest.raises(ValueError, match="nothing is known of hue"):
+        adopt_weights(path, SIZE, hue=3)

@@ -9,7 +9,7 @@ from typing import Literal
 
 import pytest
 
-from spindle.app.verbs import run
+from spindle.app.verbs import reading, run
 
 CALLS: list[tuple[object, ...]] = []
 
@@ -124,7 +124,7 @@ def test_an_interrupt_is_quiet(capsys: pytest.CaptureFixture[str]) -> None:
 
 PROGRAM = """
 import sys
-from spindle.app.verbs import run
+from spindle.app.verbs import reading, run
 def talk(lines: int) -> int:
     '''Talks a lot about 100 % of it.
 
@@ -185,3 +185,8 @@ def test_the_verb_decides_the_exit() -> None:
 
         verbs.append((end, code))
     assert [run((verb,), "", "1", ["end"]) for verb, _ in verbs] == [0, 1, 5]
+
+
+def test_a_choice_may_be_left_unsaid() -> None:
+    assert reading(Literal["crop", "pad"] | None)["choices"] == ("crop", "pad")
+    assert reading(float | None) == {"type": float}

@@ -133,7 +133,7 @@ def predict(
     """
     unsaid: dict[str, Any] = {"labels": lines(labels), "size": sides(size)}
     predictor = app.load(model, reading, **{name: value for name, value in unsaid.items() if value})
-    looks = app.MULTI_SCALE if scales == "all" else numbers(scales)
+    looks = app.MULTI_SCALE if scales == "all" else numbers(scales, "scales")
     folder = Path(save) if save else None
     if folder:
         folder.mkdir(parents=True, exist_ok=True)
@@ -167,6 +167,10 @@ def adopt(
     labels: str | None = None,
     size: str | None = None,
     output_stride: int | None = None,
+    fit: Literal["crop", "stretch", "pad"] | None = None,
+    fraction: float | None = None,
+    mean: str | None = None,
+    std: str | None = None,
     bgr: bool = False,
 ) -> int:
     """Makes a model file of somebody else's weights: torchvision, timm, Keras, TF-slim and more.
@@ -176,6 +180,10 @@ def adopt(
     labels: a file of class names, a line each
     size: of the picture: 224, or 192x256 for height and width
     output_stride: 32, 16 or 8, where weights were taught with dilation
+    fit: how a picture of another shape is brought to this one, where their project does otherwise
+    fraction: how much of the shorter side a crop keeps
+    mean: of red, green and blue, of 1, such as 0.485,0.456,0.406
+    std: likewise
     bgr: the network was taught with blue first
     Example: spindle adopt mobilenet_v2-7ebf99e0.pth --labels imagenet.txt --out mine.safetensors
     """
@@ -183,6 +191,10 @@ def adopt(
         "labels": lines(labels),
         "size": sides(size),
         "output_stride": output_stride,
+        "fit": fit,
+        "fraction": fraction,
+        "mean": tuple(255 * share for share in numbers(mean, "means")),
+        "std": tuple(255 * share for share in numbers(std, "deviations")),
         "bgr": bgr,
     }
     predictor = app.load(weights, **{name: value for name, value in unsaid.items() if value})
@@ -210,14 +222,11 @@ def sides(size: str | None) -> int | tuple[int, int] | None:
     return int(parts[0]) if len(parts) == 1 else (int(parts[0]), int(parts[1]))
 
 
-def numbers(text: str | None) -> tuple[float, ...]:
+def numbers(text: str | None, what: str) -> tuple[float, ...]:
     try:
-        found = tuple(float(part) for part in text.split(",")) if text else ()
+        return tuple(float(part) for part in text.split(",")) if text else ()
     except ValueError:
-        found = (0.0,)
-    if not all(0.1 <= number <= 10 for number in found):
-        raise ValueError(f"{text!r} is no list of scales such as 0.5,1,1.5")
-    return found
+        raise ValueError(f"{text!r} is no list of {what} such as 0.5,1,1.5") from None
 
 
 def lines(path: str | None) -> tuple[str, ...]:

@@ -34,6 +34,7 @@ class Published:
     hash: str
     size: int = 224  # of the pictures it was taught with
     top1: float | None = None
+    fraction: float = 0.875  # of the shorter side that its maker judges it by
     kind: str = "sha256"
 
 
@@ -43,7 +44,7 @@ PUBLISHED = {
         f"{TIMM}mobilenetv2_140_ra-21a4e913.pth", "21a4e913", 224, 76.528
     ),
     "mobilenetv2-1.0-224": Published(
-        f"{TORCHVISION}mobilenet_v2-7ebf99e0.pth", "7ebf99e0", 224, 72.154
+        f"{TORCHVISION}mobilenet_v2-7ebf99e0.pth", "7ebf99e0", 224, 72.154, 224 / 232
     ),
     "mobilenetv2-1.0-192": Published(
         f"{D_LI14}mobilenetv2_192x192-e423d99e.pth", "e423d99e", 192, 71.076
@@ -109,7 +110,7 @@ def fetch(name: str) -> Path:
                 for _, label in json.loads(download(LABELS).read_text("utf-8")).values()
             ]
             raw = download(file)
-            model = training.adopt_weights(raw, file.size, labels)
+            model = training.adopt_weights(raw, file.size, labels, fraction=file.fraction)
             model.metrics.update({"top1_published": file.top1} if file.top1 else {})
             weights.save(model, path)
             raw.unlink()

@@ -29,7 +29,8 @@ MULTI_SCALE = (0.5, 0.75, 1.0, 1.25, 1.5, 1.75)  # the paper's, for segmentation
 def load(source: str | Path, reading: str = "numpy", **unsaid: Any) -> Predictor:
     """A model by its file, by somebody else's weights, or by a published name.
 
-    `unsaid` is what a foreign file does not tell: `size`, `labels`, `output_stride`, `bgr`.
+    `unsaid` is what a foreign file does not tell: `size`, `labels` and the rest that
+    `adopt_weights` knows.
     """
     return Predictor(open_model(source, **unsaid), reading)
 
@@ -182,6 +183,8 @@ class Predictor:
         graph = self.model.graph
         if self.model.task != "segment":
             raise ValueError("several scales and flips are for segmenters")
+        if not all(0.1 <= scale <= 10 for scale in scales):
+            raise ValueError(f"scales are 0.1 to 10: {', '.join(map(str, scales))}")
         high, wide, _ = graph.input.shape
         total: Array = np.zeros((high, wide, graph["logits_full"].shape[2]), np.float32)
         for scale in scales:

@@ -45,8 +45,7 @@ def show(title: str, graph: Graph, layers: bool, every_convention: bool) -> str:
     lines = [
         bold(title),
         "",
-        line("parameters", graph.params, "with batch norm"),
-        line("", known["params_without_norm"], "without it, as the paper counts"),
+        *(line(*row) for row in parameters(graph)),
         line("multiply-adds", graph.madds, "convolutions and classifier, as the paper counts"),
     ]
     if every_convention:
@@ -58,6 +57,16 @@ def show(title: str, graph: Graph, layers: bool, every_convention: bool) -> str:
         both = " ".join(f"{size:>15,}" for size in sizes.values())
         lines.append(f"  {way.replace('_', ' '):<14} {both}  {dim(MEMORY[way])}")
     return "\n".join([*lines, "", *(by_layer(graph) if layers else by_stage(graph))])
+
+
+def parameters(graph: Graph) -> list[tuple[str, int, str]]:
+    """Both of the paper's counts, or the only one where norm is folded into the weights."""
+    if not any(op.statistics for op in graph.ops):
+        return [("parameters", graph.params, "batch norm is folded in")]
+    return [
+        ("parameters", graph.params, "with batch norm"),
+        ("", params_without_norm(graph), "without it, as the paper counts"),
+    ]
 
 
 def by_stage(graph: Graph) -> list[str]:

@@ -15,7 +15,8 @@ import sys
 from collections.abc import Callable, Sequence
 from io import TextIOWrapper
 from pathlib import Path
-from typing import Any, Literal, NoReturn, get_args, get_origin, get_type_hints
+from types import NoneType, UnionType
+from typing import Any, Literal, NoReturn, Union, get_args, get_origin, get_type_hints
 
 Verb = Callable[..., int]
 
@@ -105,11 +106,12 @@ def add(commands: Any, name: str, verb: Verb) -> None:
 
 def reading(hint: Any) -> dict[str, Any]:
     """How argparse is to read a value of this type."""
-    choices = [choice for choice in get_args(hint) if choice is not type(None)]
     if hint is bool:
         return {"action": "store_true"}
+    if get_origin(hint) in (Union, UnionType):  # of something and None
+        (hint,) = (choice for choice in get_args(hint) if choice is not NoneType)
     if get_origin(hint) is Literal:
-        return {"choices": choices, "metavar": "|".join(choices)}
+        return {"choices": get_args(hint), "metavar": "|".join(get_args(hint))}
     if get_origin(hint) is list:
-        return {"nargs": "+", "type": choices[0]}
-    return {"type": choices[0] if choices else hint}
+        return {"nargs": "+", "type": get_args(hint)[0]}
+    return {"type": hint}

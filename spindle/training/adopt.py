@@ -5,7 +5,9 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,7 +15,7 @@ from numpy.typing import NDArray
 from spindle.model.family import mobilenet_v2
 from spindle.model.graph import Graph
 from spindle.model.mobilenet import TABLE_2
-from spindle.model.ops import Conv, Deconv, Op
+from spindle.model.ops import Conv, Deconv, Image, Op
 from spindle.model.weights import Model, Weights
 from spindle.training.namings import NAMINGS, Naming
 from spindle.training.sources import Arrays, read_arrays
@@ -31,12 +33,14 @@ def adopt_weights(
     labels: Sequence[str] = (),
     output_stride: int | None = None,
     bgr: bool = False,
+    **picture: Any,
 ) -> Model:
     """Opens weights that torchvision, timm, d-li14, Keras, TF-slim or transformers have written.
 
-    What their shapes do not tell can be said: the picture size, the labels, the output stride, and
+    What their shapes do not tell can be said: the picture size, the labels, the output stride,
     `bgr` for a network that was taught with blue first (its first convolution is turned round, so
-    that every model here reads RGB).
+    that every model here reads RGB), and whatever of `mean`, `std`, `fit`, `fraction` and
+    `resample` is not as their project has it (see Image).
     """
     path = Path(path)
     found = read_arrays(path)
@@ -47,7 +51,8 @@ def adopt_weights(
     if has_background(arrays, naming, labels):
         arrays = without_background(arrays, naming)
         notes.append(f"class 0 (background) of {WITH_BACKGROUND} was left out")
-    graph = draw(naming, arrays, size, output_stride, path)
+    graph = prepared(draw(naming, arrays, size, output_stride, path), picture)
+    notes += [f"pictures as said: {name} {value}" for name, value in picture.items()]
     weights, used = take(graph, naming, arrays, path)
     left = sorted(name for name in set(arrays) - used if not re.search(naming.ignored, name))
     if left:
@@ -60,6 +65,13 @@ def adopt_weights(
         notes.append("the first convolution read BGR and was turned round to read RGB")
     labels = known_labels(labels, graph, naming, path)
     return Model(graph, weights, naming.head.task, labels, source=tuple(notes))
+
+
+def prepared(graph: Graph, picture: dict[str, Any]) -> Graph:
+    """The graph with its pictures brought into its range as they are said to be."""
+    if unknown := set(picture) - {"mean", "std", "fit", "fraction", "resample"}:
+        raise ValueError(f"nothing is known of {', '.join(sorted(unknown))} in preparing a picture")
+    return graph.map(lambda op: replace(op, **picture) if isinstance(op, Image) else op)
 
 
 def averaged(arrays: Arrays) -> Arrays:

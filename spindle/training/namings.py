@@ -164,11 +164,11 @@ TRANSFORMERS_DEEPLAB = replace(
 
 # three sets whose batch norm is folded away
 NUMBERED = Naming(
-    "numbered, norm folded", folded(TORCH), dict.fromkeys(TORCHVISION.places, "{place:02}"),
+    "torchvision folded and numbered", folded(TORCH), dict.fromkeys(TORCHVISION.places, "{place:02}"),
     head=replace(HEADS["classifier"], fit="stretch"),
 )  # fmt: skip
 FROZEN_DEEPLAB = Naming(
-    "frozen TF DeepLab, norm folded", folded(PAPER), {
+    "frozen TF DeepLab", folded(PAPER), {
         "stem": "MobilenetV2_Conv",
         "block01_filter": "MobilenetV2_expanded_conv_depthwise",
         "block01_project": "MobilenetV2_expanded_conv_project",
@@ -204,7 +204,7 @@ def caffe_anchors() -> Anchors:
 
 MAPS = ("conv_13/expand", "Conv_1", "layer_19_2_2", "layer_19_2_3", "layer_19_2_4", "layer_19_2_5")
 CAFFE_SSDLITE = Naming(
-    "Caffe SSDLite, norm folded", folded(PAPER), {
+    "Caffe SSDLite", folded(PAPER), {
         "stem": "Conv",
         "block01_filter": "conv/depthwise",
         "block01_project": "conv/project",
