@@ -164,7 +164,7 @@ TRANSFORMERS_DEEPLAB = replace(
 
 # three sets whose batch norm is folded away
 NUMBERED = Naming(
-    "torchvision folded and numbered", folded(TORCH), dict.fromkeys(TORCHVISION.places, "{place:02}"),
+    "folded torchvision", folded(TORCH), dict.fromkeys(TORCHVISION.places, "{place:02}"),
     head=replace(HEADS["classifier"], fit="stretch"),
 )  # fmt: skip
 FROZEN_DEEPLAB = Naming(
