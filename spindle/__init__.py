@@ -3,4 +3,4 @@
 from spindle.door import door
 
 __version__ = "0.1.0"
-__all__, __getattr__ = door(__file__)
+__all__, __getattr__, __dir__ = door(__file__)

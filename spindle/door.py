@@ -14,10 +14,10 @@ from pathlib import Path
 Opener = Callable[[str], object]
 
 
-def door(init: str, extra: str = "") -> tuple[list[str], Opener]:
-    """`__all__` and `__getattr__` of the floor whose `__init__.py` this is."""
+def door(init: str, extra: str = "") -> tuple[list[str], Opener, Callable[[], list[str]]]:
+    """`__all__`, `__getattr__` and `__dir__` of the floor whose `__init__.py` this is."""
     floor = Path(init).parent
-    tree = ast.parse((floor / "__init__.pyi").read_text())
+    tree = ast.parse((floor / "__init__.pyi").read_text("utf-8"))
     rooms = {
         alias.asname or alias.name: str(node.module)
         for node in tree.body
@@ -38,4 +38,5 @@ def door(init: str, extra: str = "") -> tuple[list[str], Opener]:
                 name=error.name,
             ) from None
 
-    return sorted(rooms), open_room
+    names = sorted(rooms)
+    return names, open_room, lambda: names

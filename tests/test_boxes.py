@@ -113,3 +113,13 @@ def test_detection_gives_rows_of_nothing_after_the_last_box() -> None:
 def test_scores_may_be_a_softmax() -> None:
     chances = boxes.probabilities(np.array([[0.0, 1000.0, 0.0]], np.float32), "softmax")
     assert chances.tolist() == [[0, 1, 0]]
+
+
+def test_a_box_outside_the_picture_is_nothing() -> None:
+    op = detector(300)
+    deltas = np.zeros((1917, 4), np.float32)
+    deltas[:, 0] = 100.0  # ten anchors to the right
+    deltas[5] = 0
+    found = boxes.detect(op, deltas, np.full((1917, 81), 3, np.float32))
+    sides = found[found[:, 5] >= 0]
+    assert len(sides) and ((sides[:, 2] > sides[:, 0]) & (sides[:, 3] > sides[:, 1])).all()

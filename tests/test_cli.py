@@ -38,7 +38,9 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     for task, head in TASKS.items():
         graph = mobilenet_v2(0.1, 65, head, 3)
         labels = ("ant", "bee", "cat") if task == "classify" else ()
-        weights.save(Model(graph, scrambled(graph), task, labels), f"{task}.safetensors")
+        weights.save(
+            Model(graph, scrambled(graph), HEADS[head].task, labels), f"{task}.safetensors"
+        )
     Pillow.fromarray(scene(1).picture).save("good.png")
     return tmp_path
 
@@ -198,9 +200,10 @@ def every_sort(folder: Path) -> tuple[list[str], list[str]]:
     (folder / "truncated.png").write_bytes((folder / "whole.png").read_bytes()[:500])
     (folder / "truncated.jpg").write_bytes((folder / "cmyk.jpg").read_bytes()[:900])
     (folder / "empty.png").touch()
+    (folder / "hollow").mkdir()
     (folder / "text.jpg").write_text("I am no picture.")
     good = ["turned.jpg", "cmyk.jpg", "deep.png", "palette.png", "dot.png", "needle.png"]
-    return good, ["truncated.png", "truncated.jpg", "empty.png", "text.jpg", "absent.jpg", "."]
+    return good, ["truncated.png", "truncated.jpg", "empty.png", "text.jpg", "absent.jpg", "hollow"]
 
 
 @pytest.mark.parametrize("task", TASKS)
@@ -236,11 +239,40 @@ def test_a_segmenter_looks_as_often_as_it_is_told(
     assert sum(json.loads(out)["shares"].values()) == pytest.approx(1)
 
 
-def test_a_model_file_can_be_kept_under_another_name(capsys: Output, folder: Path) -> None:
-    code, out, _ = asked(capsys, "adopt", "classify.safetensors", "--out", "again.safetensors")
-    assert code == 0 and out.startswith("again.safetensors: classify")
-    first, second = weights.load("classify.safetensors"), weights.load("again.safetensors")
-    assert first.graph == second.graph and first.labels == second.labels
+def test_a_model_file_needs_no_adopting(capsys: Output, folder: Path) -> None:
+    code, out, err = asked(capsys, "adopt", "classify.safetensors", "--out", "again.safetensors")
+    assert (code, out) == (2, "") and "is a Spindle model already" in err
+    assert not (folder / "again.safetensors").exists()
+
+
+def test_a_folder_is_its_pictures(capsys: Output, folder: Path) -> None:
+    (folder / "photos").mkdir()
+    for name in ("b.png", "a.PNG", "notes.txt"):
+        (folder / "photos" / name).write_bytes((folder / "good.png").read_bytes())
+    code, out, _ = asked(capsys, "predict", "detect.safetensors", "photos", "good.png", "--json")
+    said = [Path(json.loads(line)["image"]).name for line in out.splitlines()]
+    assert code == 0 and said == ["a.PNG", "b.png", "good.png"]
+
+
+def test_as_many_classes_as_are_asked_for(capsys: Output, folder: Path) -> None:
+    _, out, _ = asked(capsys, "predict", "classify.safetensors", "good.png", "--json", "--top", "2")
+    assert len(json.loads(out)["classes"]) == 2
+
+
+def test_accuracy_is_told_of_the_published_point_only(capsys: Output, folder: Path) -> None:
+    _, out, _ = asked(capsys, "info", "mobilenetv2-1.0-224", "--json")
+    assert json.loads(out)["published"]["top1"] == 71.8
+    for other in (["--width", "0.5"], ["--expansion", "3"], ["--family", "torch"]):
+        _, out, _ = asked(capsys, "info", "mobilenetv2-1.0-224", *other)
+        assert "71.8" not in out
+
+
+def test_a_model_file_tells_how_it_wants_its_pictures(capsys: Output, folder: Path) -> None:
+    _, out, _ = asked(capsys, "info", "classify.safetensors")
+    assert "pictures: crop 0.875 of it, bilinear; minus 127.5, 127.5, 127.5; over 127.5" in out
+    _, out, _ = asked(capsys, "info", "classify.safetensors", "--json")
+    said = json.loads(out)
+    assert said["preprocessing"]["std"] == [127.5] * 3 and len(said["hash"]) == 64
 
 
 def test_a_published_name_that_cannot_be_fetched_is_one_line(

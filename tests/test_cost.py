@@ -42,6 +42,13 @@ def test_a_tensor_lives_until_its_last_reader() -> None:
     assert peak(graph) == (64 * (4 + 16 + 4), "c")  # a waits for the sum
 
 
+def test_nothing_is_written_over_that_is_still_read() -> None:
+    g = Builder((32, 32))
+    x = g.conv(g.image, "stem", 8, 3)
+    graph = g.graph(x, g.depthwise(x, "filter"))
+    assert peak(graph, "in_place") == peak(graph, "op_by_op") == (2 * 8 * 32 * 32, "filter")
+
+
 def test_blocks_are_found_by_their_shape() -> None:
     found = [step for step in steps(mobilenet_v2()) if isinstance(step, Block)]
     assert len(found) == 17 and sum(block.shortcut is not None for block in found) == 10

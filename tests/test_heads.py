@@ -8,8 +8,9 @@ from spindle.app.predictor import MULTI_SCALE
 from spindle.model import cost
 from spindle.model.answers import Detect
 from spindle.model.family import mobilenet_v2
-from spindle.model.graph import Graph
+from spindle.model.graph import TORCH, Graph
 from spindle.model.heads import HEADS, tf_anchors
+from spindle.model.ops import Conv, Norm
 
 
 def bare(graph: Graph) -> tuple[int, int]:
@@ -91,3 +92,26 @@ def test_every_head_takes_any_height_and_width(head: str, size: tuple[int, int])
     graph = mobilenet_v2(0.35, size, head)
     assert graph.input.shape == (*size, 3)
     assert graph.resized(128, 96) == mobilenet_v2(0.35, (128, 96), head)
+
+
+def test_heads_average_as_their_configurations_say() -> None:
+    """0.9997 in TensorFlow's heads is 0.0003 in torch; a family of torch keeps its own."""
+    for head, eps in (("ssdlite", 1e-3), ("ssd", 1e-3), ("deeplab", 1e-5)):
+        trunk = {op.name for op in mobilenet_v2().ops}
+        norms = {
+            op.norm
+            for op in mobilenet_v2(head=head).ops
+            if isinstance(op, Conv) and op.norm and op.name not in trunk
+        }
+        assert norms == {Norm(eps, 0.0003)}
+        torch = mobilenet_v2(head=head, family=TORCH)
+        assert {op.norm for op in torch.ops if isinstance(op, Conv) and op.norm} == {TORCH.norm}
+
+
+def test_a_detector_begins_as_its_configuration_says() -> None:
+    spreads = {
+        op.spread
+        for op in mobilenet_v2(head="ssdlite").ops
+        if isinstance(op, Conv) and op.name.startswith(("extra", "boxes", "classes"))
+    }
+    assert spreads == {0.03}

@@ -114,6 +114,7 @@ def test_every_name_in_front_is_there_and_no_other() -> None:
     assert spindle.__all__ == sorted(NAMES)
     for name in NAMES:
         assert getattr(spindle, name) is not None
+    assert dir(spindle) == sorted(NAMES)
     with pytest.raises(AttributeError, match="has no 'Nonsense'"):
         spindle.Nonsense  # type: ignore[attr-defined]  # noqa: B018
 

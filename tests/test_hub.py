@@ -148,6 +148,13 @@ def test_the_first_use_fetches_and_adopts_and_the_second_asks_nobody(server: Ser
     assert len(server.asked) == 2
 
 
+def test_a_model_that_was_damaged_in_the_cache_is_fetched_again(server: Server) -> None:
+    path = hub.fetch(NAME)
+    sound = path.read_bytes()
+    path.write_bytes(sound[: len(sound) // 2])
+    assert hub.fetch(NAME) == path and path.read_bytes() == sound
+
+
 def test_a_name_is_loaded_and_looks_at_a_picture(server: Server) -> None:
     predictor = spindle.load(NAME)
     model, picture = predictor.model, scene(0).picture

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from spindle.model.family import mobilenet_v1, mobilenet_v2
-from spindle.model.mobilenet import Block, atrous, round_to_8
+from spindle.model.mobilenet import Ablation, atrous, round_to_8
 from spindle.model.ops import Add, Conv
 
 
@@ -28,14 +28,14 @@ def test_relu6_everywhere_but_on_the_projection() -> None:
 
 
 def test_relu6_bottleneck_is_an_ablation() -> None:
-    graph = mobilenet_v2(block=Block(linear=False))
+    graph = mobilenet_v2(ablation=Ablation(linear=False))
     assert conv(next(op for op in graph.ops if op.name == "block05_project")).act == "relu6"
     assert graph.params == mobilenet_v2().params
 
 
 @pytest.mark.parametrize(("shortcut", "end"), [("bottleneck", "project"), ("expansion", "expand")])
 def test_where_the_shortcut_joins_is_an_ablation(shortcut: str, end: str) -> None:
-    graph = mobilenet_v2(block=Block(shortcut=shortcut))  # type: ignore[arg-type]
+    graph = mobilenet_v2(ablation=Ablation(shortcut=shortcut))  # type: ignore[arg-type]
     adds = [op for op in graph.ops if isinstance(op, Add)]
     assert len(adds) == 10
     assert all(op.inputs[0].name == f"{op.name[:7]}_{end}" for op in adds)
@@ -43,13 +43,15 @@ def test_where_the_shortcut_joins_is_an_ablation(shortcut: str, end: str) -> Non
 
 
 def test_a_network_without_shortcuts_is_an_ablation() -> None:
-    assert not any(isinstance(op, Add) for op in mobilenet_v2(block=Block(shortcut="none")).ops)
+    assert not any(
+        isinstance(op, Add) for op in mobilenet_v2(ablation=Ablation(shortcut="none")).ops
+    )
 
 
 def test_expansion_is_an_ablation() -> None:
-    graph = mobilenet_v2(block=Block(expansion=3))
+    graph = mobilenet_v2(ablation=Ablation(expansion=3))
     assert graph["block02_expand"].shape[2] == 48 and graph["block17_expand"].shape[2] == 480
-    assert mobilenet_v2(block=Block(expansion=6)) == mobilenet_v2()
+    assert mobilenet_v2(ablation=Ablation(expansion=6)) == mobilenet_v2()
 
 
 def test_dilation_takes_the_place_of_stride() -> None:

@@ -16,7 +16,7 @@ from spindle.compiler import reference
 from spindle.model.family import mobilenet_v1, mobilenet_v2
 from spindle.model.graph import FAMILIES, Graph
 from spindle.model.heads import HEADS
-from spindle.model.mobilenet import Block
+from spindle.model.mobilenet import Ablation
 from spindle.model.ops import Conv, Image
 from spindle.training.network import Network, reader
 from tests.scramble import scrambled
@@ -61,9 +61,10 @@ def test_every_network_agrees_with_numpy(head: str, family: str, draw: type) -> 
 def test_every_ablation_agrees_with_numpy(
     width: float, high: int, wide: int, stride: int, linear: bool, shortcut: str, expansion: int
 ) -> None:
-    block = Block(linear, shortcut, expansion)  # type: ignore[arg-type]
+    ablation = Ablation(linear, shortcut, expansion)  # type: ignore[arg-type]
     agree(
-        mobilenet_v2(width, (high, wide), classes=7, output_stride=stride, block=block), ("logits",)
+        mobilenet_v2(width, (high, wide), classes=7, output_stride=stride, ablation=ablation),
+        ("logits",),
     )
 
 

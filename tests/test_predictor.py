@@ -17,9 +17,9 @@ from spindle.data.labels import KEYPOINTS
 from spindle.data.preprocess import prepare
 from spindle.data.synthetic import scene
 from spindle.model import weights
-from spindle.model.answers import Detect
+from spindle.model.answers import ArgMax, Detect
 from spindle.model.family import mobilenet_v2
-from spindle.model.graph import Graph
+from spindle.model.graph import Builder, Graph
 from spindle.model.heads import HEADS
 from spindle.model.ops import Op
 from spindle.model.weights import Model
@@ -252,3 +252,15 @@ def test_the_classes_of_a_detector_are_those_it_can_name() -> None:
     assert isinstance(detect, Detect) and detect.inputs[1].shape[2] == 6
     result = Predictor(replace(made, labels=tuple("abcde")))(PICTURE, 0)
     assert isinstance(result, Boxes) and {box.label for box in result.boxes} <= set("abcde")
+
+
+def test_a_segmenter_is_known_by_its_arg_max_and_not_by_names() -> None:
+    g = Builder((33, 33))
+    scores = g.conv(g.conv(g.image, "stem", 8, 3, 2), "scores", 4, act=None, norm=None)
+    large = g.resize(scores, "large", like=g.image, corners=True)
+    graph = g.graph(g.add(ArgMax("answer", (large,))))
+    predictor = Predictor(Model(graph, scrambled(graph), "segment"))
+    picture = scene(3, 50, 40).picture
+    for result in (predictor(picture), predictor(picture, scales=(0.5, 1.0), flip=True)):
+        assert isinstance(result, Mask)
+        assert result.pixels.shape == (50, 40) and len(result.labels) == 4

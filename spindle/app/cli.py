@@ -15,8 +15,9 @@ from spindle.app.verbs import run
 from spindle.model import atomic
 from spindle.model.family import NETWORKS, VARIANTS, point
 from spindle.model.graph import FAMILIES, Graph
-from spindle.model.mobilenet import Block
+from spindle.model.mobilenet import Ablation, Shortcut
 
+SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".gif", ".tif", ".tiff")
 ABOUT = "MobileNetV2 made whole: one graph, many readings."
 
 
@@ -29,7 +30,7 @@ def info(
     output_stride: int | None = None,
     family: Literal["paper", "torch"] = "paper",
     expansion: int = 6,
-    shortcut: Literal["bottleneck", "expansion", "none"] = "bottleneck",
+    shortcut: Shortcut = "bottleneck",
     bottleneck: Literal["linear", "relu6"] = "linear",
     layers: bool = False,
     conventions: bool = False,
@@ -52,7 +53,7 @@ def info(
     json: all of it as JSON
     Example: spindle info mobilenetv2 --head ssdlite --size 320 --classes 80
     """
-    block = Block(bottleneck == "linear", shortcut, expansion)
+    ablation = Ablation(bottleneck == "linear", shortcut, expansion)
     asked: dict[str, Any] = {
         "width": width,
         "size": sides(size),
@@ -62,7 +63,7 @@ def info(
     }
     said = {name: value for name, value in asked.items() if value is not None}
     said |= {"family": FAMILIES[family]} if family != "paper" else {}
-    said |= {"block": block} if block != Block() else {}
+    said |= {"ablation": ablation} if ablation != Ablation() else {}
     title, graph, known = described(model, said)
     if json:
         print(jsonlib.dumps(known | table.facts(graph), indent=1))
@@ -75,19 +76,22 @@ def described(model: str, said: dict[str, Any]) -> tuple[str, Graph, dict[str, A
     """The title, the graph and the header of what `info` was asked for."""
     variant = None if Path(model).exists() else point(model)
     if model in NETWORKS or variant:
+        known = (
+            {"top1": variant.top1, "pixel1_ms": variant.pixel1_ms} if variant and not said else {}
+        )
         if variant:
             said = {"width": variant.width, "size": variant.size} | said
         name = "mobilenetv2" if variant else model
-        if name == "mobilenetv1" and "block" in said:
+        if name == "mobilenetv1" and "ablation" in said:
             raise ValueError(
                 "expansion, shortcut and bottleneck are for mobilenetv2; version 1 has none"
             )
         graph = NETWORKS[name](**said)
         head = said.get("head", "classifier")
         title = f"{name} {float(said.get('width', 1.0))}, {head}, {table.shape(graph.input)}"
-        if variant and head == "classifier":
-            title += f" (the paper's: top-1 {variant.top1}, {variant.pixel1_ms} ms on a Pixel 1)"
-        return title, graph, {}
+        if known:
+            title += " (published: top-1 {top1}, {pixel1_ms} ms on a Pixel 1)".format(**known)
+        return title, graph, {"published": known} if known else {}
     if not Path(model).exists():
         raise ValueError(
             f"{model} is neither a file nor a network: say mobilenetv2, mobilenetv1, "
@@ -98,11 +102,10 @@ def described(model: str, said: dict[str, Any]) -> tuple[str, Graph, dict[str, A
             f"{model} is a file, and says itself what it is: {', '.join(said)} cannot be changed"
         )
     opened = app.open_model(model)
-    known = {"task": opened.task, "labels": list(opened.labels), "metrics": opened.metrics}
-    known |= {"source": list(opened.source), "versions": opened.versions}
     classes = f", {len(opened.labels)} labels" if opened.labels else ""
     title = f"{model}: {opened.task}, {table.shape(opened.graph.input)}{classes}"
-    return "\n".join([title, *opened.source]), opened.graph, known
+    title = "\n".join([title, table.preparation(opened.graph.image), *opened.source])
+    return title, opened.graph, app.describe(opened) | {"hash": opened.hash}
 
 
 def predict(
@@ -115,12 +118,13 @@ def predict(
     size: str | None = None,
     scales: str | None = None,
     flip: bool = False,
+    top: int = 5,
     json: bool = False,
 ) -> int:
     """What a model says of pictures.
 
     model: a model file, a published point, or weights of another project
-    images: the pictures
+    images: the pictures, or folders of them
     save: a folder for the pictures with the results drawn on them
     reading: numpy, or torch
     threshold: the least score of a box that is worth showing
@@ -128,6 +132,7 @@ def predict(
     size: of the picture, where the model file does not say
     scales: sizes at which a segmenter looks, such as 0.5,1,1.5; "all" for the paper's six
     flip: the segmenter looks at the mirrored picture too
+    top: how many classes to give, the likeliest first
     json: a line of JSON for each picture
     Example: spindle predict mobilenetv2-1.0-224 cat.jpg dog.jpg --save drawn
     """
@@ -137,6 +142,7 @@ def predict(
     folder = Path(save) if save else None
     if folder:
         folder.mkdir(parents=True, exist_ok=True)
+    images = [path for image in images for path in pictures_in(image)]
     bar, bad = Bar("looking", len(images)), []
     try:
         for number, image in enumerate(images):
@@ -146,7 +152,7 @@ def predict(
             except ValueError as error:
                 bad.append(str(error))
                 continue
-            result = predictor(picture, threshold, looks, flip)
+            result = predictor(picture, threshold, looks, flip, top)
             bar.end()
             said = {"image": image} | result.to_json()
             print(jsonlib.dumps(said) if json else f"{image}: {result}", flush=True)
@@ -159,6 +165,13 @@ def predict(
         for reason in bad:
             print(f"spindle: {reason}", file=sys.stderr)
     return 1 if bad else 0
+
+
+def pictures_in(path: str) -> list[str]:
+    """The pictures of a folder, by their names; anything else is itself."""
+    if not Path(path).is_dir():
+        return [path]
+    return sorted(str(p) for p in Path(path).iterdir() if p.suffix.lower() in SUFFIXES) or [path]
 
 
 def adopt(
@@ -197,9 +210,11 @@ def adopt(
         "std": tuple(255 * share for share in numbers(std, "deviations")),
         "bgr": bgr,
     }
-    predictor = app.load(weights, **{name: value for name, value in unsaid.items() if value})
-    predictor.save(out)
-    print(f"{out}: {predictor.model.task}, " + "; ".join(predictor.model.source))
+    model = app.open_model(weights, **{name: value for name, value in unsaid.items() if value})
+    if model.hash:
+        raise ValueError(f"{weights} is a Spindle model already")
+    app.save(model, out)
+    print(f"{out}: {model.task}, " + "; ".join(model.source))
     return 0
 
 
@@ -231,7 +246,8 @@ def numbers(text: str | None, what: str) -> tuple[float, ...]:
 
 def lines(path: str | None) -> tuple[str, ...]:
     try:
-        return tuple(Path(path).read_text("utf-8-sig").splitlines()) if path else ()
+        text = Path(path).read_text("utf-8-sig") if path else ""
+        return tuple(text.rstrip().splitlines())
     except UnicodeDecodeError:
         raise ValueError(f"{path} is no text in UTF-8: save it so, a label on each line") from None
 

@@ -32,6 +32,7 @@ LESSONS, EXAM, STEPS, SIZE = 4000, 200, 300, 64
 
 def demonstrate(folder: Path) -> int:
     """Runs the demo and leaves its files in `folder`; 0 if everything held."""
+    teach = training.teach  # before anything is drawn: torch may be absent
     folder.mkdir(parents=True, exist_ok=True)
     began = time.monotonic()
     graph = mobilenet_v2()
@@ -44,7 +45,7 @@ def demonstrate(folder: Path) -> int:
     )
     lessons, exam = drawn(range(LESSONS)), drawn(range(10**6, 10**6 + EXAM))
     bar = Bar("learning", STEPS, "steps")
-    weights = training.teach(small.map(quiet), *arrays(lessons), STEPS, bar.show)
+    weights = teach(small.map(quiet), *arrays(lessons), STEPS, bar.show)
     bar.end()
     path = folder / "shapes.safetensors"
     save(

@@ -10,7 +10,7 @@ import urllib.error
 import urllib.request
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from http.client import HTTPException
 from pathlib import Path
 
@@ -33,7 +33,7 @@ class Published:
     url: str
     hash: str
     size: int = 224  # of the pictures it was taught with
-    top1: float | None = None
+    top1: float = 0.0  # as its maker measured it
     fraction: float = 0.875  # of the shorter side that its maker judges it by
     kind: str = "sha256"
 
@@ -100,21 +100,30 @@ def cache() -> Path:
 def fetch(name: str) -> Path:
     """The model file of a published name; on first use its weights are fetched and adopted."""
     file = PUBLISHED[name]
-    path = cache() / f"{name}-{file.hash}.safetensors"
-    if path.exists():
+    path = cache() / f"{name}-{file.hash}-{weights.FORMAT}.safetensors"
+    if sound(path):
         return path
+    adopt = training.adopt_weights  # before anything is fetched: torch may be absent
     with alone(path.with_suffix(".lock")):
-        if not path.exists():
+        if not sound(path):
             labels = [
                 label.replace("_", " ")
                 for _, label in json.loads(download(LABELS).read_text("utf-8")).values()
             ]
             raw = download(file)
-            model = training.adopt_weights(raw, file.size, labels, fraction=file.fraction)
-            model.metrics.update({"top1_published": file.top1} if file.top1 else {})
-            weights.save(model, path)
+            model = adopt(raw, file.size, labels, fraction=file.fraction)
+            weights.save(replace(model, metrics={"top1_published": file.top1}), path)
             raw.unlink()
     return path
+
+
+def sound(path: Path) -> bool:
+    """Whether the model is in the cache, and whole."""
+    try:
+        weights.load(path)
+    except (OSError, ValueError):
+        return False
+    return True
 
 
 def download(file: Published) -> Path:

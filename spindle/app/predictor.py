@@ -19,10 +19,12 @@ from spindle.data.labels import KEYPOINTS
 from spindle.model import weights
 from spindle.model.answers import ArgMax, Detect, Peaks
 from spindle.model.graph import Graph
+from spindle.model.ops import Op
 from spindle.model.weights import Model, NotAModel
 
 Array = NDArray[Any]
 Run = Callable[[Graph, Array], dict[str, Array]]
+MOST_NETWORKS = 8  # that torch keeps, one for each size a segmenter looks at
 MULTI_SCALE = (0.5, 0.75, 1.0, 1.25, 1.5, 1.75)  # the paper's, for segmentation
 
 
@@ -73,13 +75,17 @@ def answers(model: Model) -> int:
         case "classify":
             return graph.output.size
         case "segment":
-            return graph["logits"].shape[2]
+            return deciding(graph).inputs[0].shape[2]
         case "pose":
             return graph.output.shape[0]
         case "detect":
-            detect = next(op for op in graph.ops if isinstance(op, Detect))
-            return detect.inputs[1].shape[2] - 1
+            return deciding(graph).inputs[1].shape[2] - 1
     return 0
+
+
+def deciding(graph: Graph) -> Op:
+    """The op that makes the answer."""
+    return next(op for op in graph.ops if op.name == graph.output.name)
 
 
 class Predictor:
@@ -93,12 +99,17 @@ class Predictor:
         self.run: Run = self._numpy if reading == "numpy" else self._torch()
 
     def __call__(
-        self, picture: Any, threshold: float = 0.3, scales: Sequence[float] = (), flip: bool = False
+        self,
+        picture: Any,
+        threshold: float = 0.3,
+        scales: Sequence[float] = (),
+        flip: bool = False,
+        top: int | None = None,
     ) -> Result:
         """What the network says of one picture: a path, bytes, a Pillow picture or an array.
 
-        Boxes under the threshold are not given.  `scales` and `flip` let a segmenter look several
-        times and average what it sees.
+        Boxes under the threshold are not given, nor classes after the first `top`.  `scales` and
+        `flip` let a segmenter look several times and average what it sees.
         """
         if not 0 <= threshold <= 1:
             raise ValueError(f"threshold {threshold} is no score: scores are 0 to 1")
@@ -107,9 +118,13 @@ class Predictor:
             return self._look_again(seen, scales or (1.0,), flip)
         pixels, frame = preprocess.prepare(seen, self.model.graph.image)
         output = self._answer(self.model.graph, pixels)
-        return self._result(output, frame, seen.size, threshold)
+        result = self._result(output, frame, seen.size, threshold)
+        if isinstance(result, Classification):
+            return Classification(result.classes[:top])
+        return result
 
     def save(self, path: str | Path) -> str:
+        """Writes the model file; gives its hash."""
         return weights.save(self.model, path)
 
     def _answer(self, graph: Graph, pixels: Array) -> Array:
@@ -126,6 +141,8 @@ class Predictor:
     def _torch(self) -> Run:
         def run(graph: Graph, pixels: Array) -> dict[str, Array]:
             if graph not in networks:
+                if len(networks) == MOST_NETWORKS:
+                    networks.clear()
                 networks[graph] = training.reader(graph, self.model.weights)
             return networks[graph](pixels)
 
@@ -186,10 +203,11 @@ class Predictor:
         if not all(0.1 <= scale <= 10 for scale in scales):
             raise ValueError(f"scales are 0.1 to 10: {', '.join(map(str, scales))}")
         high, wide, _ = graph.input.shape
-        total: Array = np.zeros((high, wide, graph["logits_full"].shape[2]), np.float32)
+        scores = deciding(graph).inputs[0]
+        total: Array = np.zeros((high, wide, scores.shape[2]), np.float32)
         for scale in scales:
             # a size of 16 k + 1 keeps its corners when it is scaled so
-            other = graph.until("logits_full").resized(
+            other = graph.until(scores.name).resized(
                 int((high - 1) * scale) + 1, int((wide - 1) * scale) + 1
             )
             pixels, _ = preprocess.prepare(picture, other.image)
@@ -216,7 +234,7 @@ def places(pixels: int, start: float, end: float, extent: int) -> NDArray[np.int
 def check(model: Model) -> None:
     """That this model's answer is of the form its task has."""
     graph, shape = model.graph, model.graph.output.shape
-    last = graph.ops[[op.name for op in graph.ops].index(graph.output.name)]
+    last = deciding(graph)
     fits = {
         "classify": shape[:2] == (1, 1),
         "detect": isinstance(last, Detect),

@@ -9,6 +9,11 @@ import time
 BLOCKS = " ▏▎▍▌▋▊▉█"
 
 
+def bar(share: float, width: int = 24) -> str:
+    eighths = round(share * width * 8)
+    return "█" * (eighths // 8) + BLOCKS[eighths % 8].strip()
+
+
 class Bar:
     """A bar that redraws itself at most ten times a second."""
 
@@ -24,11 +29,9 @@ class Bar:
             return
         self.shown = now
         share = min(done / self.total, 1.0) if self.total else 0.0
-        eighths = round(share * 24 * 8)
-        bar = "█" * (eighths // 8) + BLOCKS[eighths % 8].strip()
         count = f"{done / self.scale:.4g}"
         count += f"/{self.total / self.scale:.4g}" if self.total else ""
-        line = f"{self.title} {bar:<24} {count} {self.unit}".rstrip()
+        line = f"{self.title} {bar(share):<24} {count} {self.unit}".rstrip()
         if share:
             line += f", {(now - self.began) * (1 - share) / share:.0f} s left"
         line = "".join(c if c.isprintable() else "?" for c in f"{line} {said}".rstrip())

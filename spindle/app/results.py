@@ -95,7 +95,7 @@ class Embedding:
     vector: Array
 
     def __str__(self) -> str:
-        return f"{len(self.vector)} numbers, beginning {np.round(self.vector[:4], 3).tolist()}"
+        return f"{len(self.vector)} numbers: {' '.join(f'{x:.3f}' for x in self.vector[:4])} ..."
 
     def to_json(self) -> dict[str, Any]:
         return {"vector": [float(x) for x in self.vector]}

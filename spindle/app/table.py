@@ -7,10 +7,10 @@ import sys
 from itertools import groupby
 from typing import Any
 
-from spindle.app.progress import BLOCKS
+from spindle.app.progress import bar
 from spindle.model.cost import MEMORY, conventions, memory, params_without_norm
 from spindle.model.graph import Graph
-from spindle.model.ops import Op, Tensor
+from spindle.model.ops import Image, Op, Tensor
 
 
 def facts(graph: Graph) -> dict[str, Any]:
@@ -27,7 +27,8 @@ def facts(graph: Graph) -> dict[str, Any]:
                 "name": op.name,
                 "kind": type(op).__name__,
                 "output": list(op.output.shape),
-                "params": held(op),
+                "params": op.params,
+                "params_without_norm": op.params_without_norm,
                 "madds": op.madds,
             }
             for op in graph.ops
@@ -59,6 +60,15 @@ def show(title: str, graph: Graph, layers: bool, every_convention: bool) -> str:
     return "\n".join([*lines, "", *(by_layer(graph) if layers else by_stage(graph))])
 
 
+def preparation(image: Image) -> str:
+    """How a picture is brought to the network."""
+    share = f" {image.fraction:.3g} of it" if image.fit == "crop" else ""
+    mean, std = (
+        ", ".join(f"{value:.6g}" for value in values) for values in (image.mean, image.std)
+    )
+    return f"pictures: {image.fit}{share}, {image.resample}; minus {mean}; over {std}"
+
+
 def parameters(graph: Graph) -> list[tuple[str, int, str]]:
     """Both of the paper's counts, or the only one where norm is folded into the weights."""
     if not any(op.statistics for op in graph.ops):
@@ -86,15 +96,13 @@ def chart(rows: list[tuple[str, list[Op]]], title: str) -> list[str]:
     costs = [sum(op.madds for op in ops) for _, ops in rows]
     lines = [f"  {title} {'output':>15} {'parameters':>12} {'multiply-adds':>14}"]
     for (name, ops), madds in zip(rows, costs, strict=True):
-        params = sum(map(held, ops))
+        params = sum(op.params for op in ops)
         made = shape(ops[-1].output)
-        line = f"  {name} {made:>15} {params:>12,} {madds:>14,}  {bar(madds, max(costs))}"
+        line = (
+            f"  {name} {made:>15} {params:>12,} {madds:>14,}  {accent(bar(madds / max(*costs, 1)))}"
+        )
         lines.append(line.rstrip())
     return lines
-
-
-def held(op: Op) -> int:
-    return Graph((op,), ()).params
 
 
 def shape(tensor: Tensor) -> str:
@@ -112,11 +120,6 @@ def manner(op: Op) -> str:
         + f" /{stride}" * (stride > 1)
         + f" @{dilation}" * (dilation > 1)
     )
-
-
-def bar(value: int, most: int, width: int = 24) -> str:
-    eighths = round(value / max(most, 1) * width * 8)
-    return accent("█" * (eighths // 8) + BLOCKS[eighths % 8].strip())
 
 
 def styled(text: str, code: str) -> str:

@@ -61,9 +61,9 @@ def step(op: Op, xs: list[Array], w: Weights) -> Array:
                 if isinstance(op, Deconv)
                 else convolve(op, xs[0], w["weight"])
             )
-            return activate(normalise(sums, op.norm, w) if op.norm else sums + w["bias"], op.act)
+            return activate(batch_norm(sums, op.norm, w) if op.norm else sums + w["bias"], op.act)
         case BatchNorm():
-            return normalise(xs[0], op.norm, w)
+            return batch_norm(xs[0], op.norm, w)
         case Add():
             return np.asarray(xs[0] + xs[1])
         case Mean():
@@ -132,7 +132,7 @@ def tap(x: Array, w: Array, op: Conv) -> Array:
     return np.concatenate([part @ weight.T for part, weight in each], axis=3)
 
 
-def normalise(x: Array, norm: Norm, w: Weights) -> Array:
+def batch_norm(x: Array, norm: Norm, w: Weights) -> Array:
     scale = w["gamma"] / np.sqrt(w["var"] + np.float32(norm.eps))
     return np.asarray(x * scale + (w["beta"] - w["mean"] * scale))
 

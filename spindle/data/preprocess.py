@@ -41,6 +41,8 @@ def read_picture(source: str | Path | bytes | Picture | NDArray[Any]) -> Picture
                 return upright(source)
             case np.ndarray():
                 return upright(from_array(source))
+        if not isinstance(source, (str, Path, bytes)):
+            raise ValueError(f"it is a {type(source).__name__}, not a path, bytes or an array")
         with (
             warnings.catch_warnings(action="ignore"),  # of odd metadata: the picture is what counts
             Pillow.open(BytesIO(source) if isinstance(source, bytes) else source) as picture,

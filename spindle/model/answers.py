@@ -48,7 +48,8 @@ class Detect(Op):
     """From box deltas and class scores of every anchor to boxes: decoded, then thinned by NMS.
 
     Each output row is left, top, right, bottom (shares of the picture), score, class; rows left
-    over hold score 0 and class -1.  Class 0 of the scores is the background and is never given.
+    over hold score 0 and class -1, and a box wholly outside the picture is nothing.  Class 0 of the
+    scores is the background and is never given.
     """
 
     image: Tensor  # whose sides the anchors are shares of

@@ -92,9 +92,10 @@ def probabilities(scores: Array, kind: str) -> Array:
 def detect(op: Detect, deltas: Array, scores: Array) -> Array:
     """The meaning of Detect, for one picture: (anchors, 4) and (anchors, classes) -> (most, 6)."""
     boxes = decode(deltas, anchors(op), op.variances)
+    seen = np.clip(boxes, 0, 1)
     chances = probabilities(scores, op.score)[:, 1:]
-    chances = np.where(chances > op.threshold, chances, 0)
+    chances = np.where((chances > op.threshold) & (area(seen) > 0)[:, None], chances, 0)
     rows = np.array([(0, 0, 0, 0, 0, -1)] * op.most, np.float32)
     for row, (box, kind) in zip(rows, nms(boxes, chances, op.overlap, op.most), strict=False):
-        row[:] = (*np.clip(boxes[box], 0, 1), chances[box, kind], kind)
+        row[:] = (*seen[box], chances[box, kind], kind)
     return rows

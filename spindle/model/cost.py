@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from math import prod
-
 from spindle.model.blocks import Block, steps
 from spindle.model.graph import Graph
-from spindle.model.ops import Conv, Op
+from spindle.model.ops import Conv, Op, Tensor
 
 BYTES = {"int8": 1, "float32": 4}
 MEMORY = {
@@ -18,9 +16,7 @@ MEMORY = {
 
 
 def params_without_norm(graph: Graph) -> int:
-    """As the paper counts: once norm is folded away, and without the biases that this leaves."""
-    norm = (op.weights for op in graph.ops if op.statistics)
-    return graph.params - sum(prod(w["gamma"]) + prod(w["beta"]) for w in norm)
+    return sum(op.params_without_norm for op in graph.ops)
 
 
 def conventions(graph: Graph) -> dict[str, tuple[int, str]]:
@@ -59,8 +55,10 @@ def peak(graph: Graph, way: str = "op_by_op", t: int | None = None) -> tuple[int
     section 5.1 splits the wide channels; without it, into single channels.
     """
     run: list[Block | Op] = steps(graph) if way in ("block", "split") else list(graph.ops)
-    hidden = {t.name for step in run if isinstance(step, Block) for t in step.inner}
-    last = {t.name: i for i, step in enumerate(run) for op in ops_of(step) for t in op.inputs}
+    hidden = {tensor.name for step in run if isinstance(step, Block) for tensor in step.inner}
+    last = {
+        tensor.name: i for i, step in enumerate(run) for op in ops_of(step) for tensor in op.inputs
+    }
     last |= {tensor.name: len(run) for tensor in graph.outputs}
 
     most, worst = 0, ""
@@ -70,10 +68,9 @@ def peak(graph: Graph, way: str = "op_by_op", t: int | None = None) -> tuple[int
         before = sum(alive.values())
         alive |= {output.name: output.size}
         needed = sum(alive.values())
-        if way == "in_place" and isinstance(step, Conv) and step.depthwise:
-            dying = step.inputs[0].size if last[step.inputs[0].name] == i else 0
-            plane = output.size // output.shape[2]  # one channel is written beside, then moved
-            needed = max(before, before - dying + output.size) + plane
+        if way == "in_place" and (wide := overwritten(step)) and last[wide.name] == i:
+            plane = output.size // output.shape[2]  # one channel is made beside, then moved
+            needed = max(before, needed - wide.size) + plane
         if way == "split" and isinstance(step, Block):
             needed += chunk(step, t)
         if needed > most:
@@ -84,6 +81,11 @@ def peak(graph: Graph, way: str = "op_by_op", t: int | None = None) -> tuple[int
             if last.get(name, i) > i and name not in hidden
         }
     return most, worst
+
+
+def overwritten(step: Block | Op) -> Tensor | None:
+    """What a depthwise convolution reads, channel by channel, and could write over."""
+    return step.inputs[0] if isinstance(step, Conv) and step.depthwise else None
 
 
 def chunk(block: Block, t: int | None) -> int:

@@ -10,7 +10,7 @@ from functools import partial
 from spindle.model import mobilenet
 from spindle.model.graph import PAPER, Builder, Family, Graph
 from spindle.model.heads import HEADS, Head
-from spindle.model.mobilenet import Block, Trunk
+from spindle.model.mobilenet import Ablation, Trunk
 
 Size = int | tuple[int, int]
 
@@ -22,10 +22,10 @@ def mobilenet_v2(
     classes: int | None = None,
     output_stride: int | None = None,
     family: Family = PAPER,
-    block: Block = Block(),
+    ablation: Ablation = Ablation(),
 ) -> Graph:
     """The paper's network with any of the heads; what is not said is the head's own default."""
-    trunk = partial(mobilenet.mobilenet_v2, block=block)
+    trunk = partial(mobilenet.mobilenet_v2, ablation=ablation)
     return network(trunk, width, size, head, classes, output_stride, family)
 
 
@@ -64,7 +64,10 @@ def network(
     if classes < 0 or (classes == 0 and head.task != "embed"):
         raise ValueError(f"{classes} classes: a network needs at least one")
     family = replace(family, image=replace(family.image, fit=head.fit))
-    g = Builder((size, size) if isinstance(size, int) else size, family)
+    sides = (size, size) if isinstance(size, int) else tuple(size)
+    if len(sides) != 2 or not all(isinstance(side, int) for side in sides):
+        raise ValueError(f"size {size!r} is neither a number nor a height and a width")
+    g = Builder((sides[0], sides[1]), family)
     return g.graph(*head.draw(g, trunk(g, width, stride), classes))
 
 

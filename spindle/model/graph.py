@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, fields, replace
 from functools import cached_property
-from math import prod
 from typing import Any, Literal
 
 from spindle.model.ops import Act, Add, Concat, Conv, Image, Mean, Norm, Op, Resize, Rows, Tensor
@@ -38,7 +37,7 @@ class Graph:
 
     @property
     def params(self) -> int:
-        return sum(prod(shape) for op in self.ops for shape in op.weights.values())
+        return sum(op.params for op in self.ops)
 
     @cached_property
     def arrays(self) -> dict[str, tuple[int, ...]]:
@@ -54,7 +53,9 @@ class Graph:
 
     def until(self, *names: str) -> Graph:
         """The part of this graph that makes the features of these names."""
-        return graph(self.ops, tuple(self[name] for name in names))
+        if not names:
+            raise ValueError("name one feature or more; block07 say")
+        return pruned(self.ops, tuple(self[name] for name in names))
 
     def map(self, change: Callable[[Op], Op]) -> Graph:
         """Every op rewritten, in order; shapes follow.  The one way a pass may change a graph."""
@@ -101,7 +102,7 @@ def find(ops: Iterable[Op], name: str) -> Tensor:
     raise ValueError(f"there is no {name!r} in this network; its stages are {', '.join(stages)}")
 
 
-def graph(ops: Iterable[Op], outputs: tuple[Tensor, ...]) -> Graph:
+def pruned(ops: Iterable[Op], outputs: tuple[Tensor, ...]) -> Graph:
     """The graph of these outputs: what none of them needs is not in it."""
     needed, kept = {tensor.name for tensor in outputs}, []
     for op in reversed(list(ops)):
@@ -156,9 +157,11 @@ class Builder:
         settings = usual | settings | {"dilation": dilation, "act": act}
         return self.add(Conv(name, (x,), channels, kernel, stride, **settings))
 
-    def depthwise(self, x: Tensor, name: str, stride: int = 1, dilation: int = 1) -> Tensor:
+    def depthwise(
+        self, x: Tensor, name: str, stride: int = 1, dilation: int = 1, **settings: Any
+    ) -> Tensor:
         channels = x.shape[2]
-        return self.conv(x, name, channels, 3, stride, dilation, groups=channels)
+        return self.conv(x, name, channels, 3, stride, dilation, groups=channels, **settings)
 
     def sum(self, a: Tensor, b: Tensor, name: str) -> Tensor:
         return self.add(Add(name, (a, b)))
@@ -181,4 +184,4 @@ class Builder:
         return find(self.ops.values(), name)
 
     def graph(self, *outputs: Tensor) -> Graph:
-        return graph(self.ops.values(), outputs)
+        return pruned(self.ops.values(), outputs)

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from math import sqrt
-from typing import Literal
+from typing import Any, Literal
 
 from spindle.model.answers import ArgMax, Detect, Normalize, Peaks, Softmax
-from spindle.model.graph import Builder
+from spindle.model.graph import PAPER, Builder
 from spindle.model.mobilenet import Trunk
 from spindle.model.ops import Act, BatchNorm, Deconv, Norm, Tensor
 
@@ -20,6 +20,11 @@ def classifier(g: Builder, trunk: Trunk, classes: int) -> tuple[Tensor, ...]:
     pooled = g.mean(trunk.wide, "pool")
     logits = g.conv(pooled, "logits", classes, act=None, norm=None, drop=0.2)
     return (g.add(Softmax("probabilities", (logits,))),)
+
+
+def slow(g: Builder, eps: float) -> Norm | None:
+    """The norm of a head: in the paper's code ten times slower to average than the trunk's."""
+    return Norm(eps, 0.0003) if g.family.norm == PAPER.norm else g.family.norm
 
 
 def tf_anchors(lowest: float = 0.2, highest: float = 0.95, maps: int = 6) -> Anchors:
@@ -47,19 +52,21 @@ def ssd(
     g: Builder, trunk: Trunk, classes: int, box: Multibox = Multibox(lite=False)
 ) -> tuple[Tensor, ...]:
     """Six feature maps, each pixel of which says where a box is and what is in it."""
+    habits: dict[str, Any] = {"norm": slow(g, 1e-3), "spread": 0.03}
     maps = [trunk.middle, trunk.wide]
     for number, depth in enumerate(box.extras, 1):
         channels = max(int(depth * trunk.width), 16)
-        x = g.conv(maps[-1], f"extra{number}_squeeze", max(int(depth / 2 * trunk.width), 16))
+        half = max(int(depth / 2 * trunk.width), 16)
+        x = g.conv(maps[-1], f"extra{number}_squeeze", half, **habits)
         if box.lite:
-            x = g.depthwise(x, f"extra{number}_filter", stride=2)
-            x = g.conv(x, f"extra{number}_widen", channels)
+            x = g.depthwise(x, f"extra{number}_filter", stride=2, **habits)
+            x = g.conv(x, f"extra{number}_widen", channels, **habits)
         else:
-            x = g.conv(x, f"extra{number}_widen", channels, kernel=3, stride=2)
+            x = g.conv(x, f"extra{number}_widen", channels, kernel=3, stride=2, **habits)
         maps.append(x)
 
     def predict(x: Tensor, name: str, width: int, count: int) -> Tensor:
-        x = g.depthwise(x, f"{name}_filter") if box.lite else x
+        x = g.depthwise(x, f"{name}_filter", **habits) if box.lite else x
         kernel = 1 if box.lite else 3
         x = g.conv(x, f"{name}_predict", width * count, kernel, act=None, norm=None, spread=0.03)
         return g.rows(x, f"{name}_rows", width)
@@ -90,8 +97,7 @@ def deeplab(
     thin = trunk.thin
 
     def conv(x: Tensor, name: str, kernel: int = 1, rate: int = 1) -> Tensor:
-        norm = g.family.norm and Norm(eps=1e-5, momentum=0.0003)
-        return g.conv(x, name, 256, kernel, dilation=rate, act="relu", norm=norm)
+        return g.conv(x, name, 256, kernel, dilation=rate, act="relu", norm=slow(g, 1e-5))
 
     pooled = conv(g.mean(thin, "aspp_mean"), "aspp_pool")
     branches = [g.resize(pooled, "aspp_spread", like=thin, corners=True), conv(thin, "aspp0")]
@@ -116,7 +122,7 @@ def pose(g: Builder, trunk: Trunk, points: int, light: bool = False) -> tuple[Te
 
     def deconv(x: Tensor, name: str, channels: int, groups: int, act: Act) -> Tensor:
         return g.add(
-            Deconv(name, (x,), channels, 4, 2, 1, groups, 1, g.family.norm, act, spread=0.02)
+            Deconv(name, (x,), channels, 4, 2, 1, groups, 1, g.family.norm, act, spread=0.001)
         )
 
     for number in (1, 2, 3):

@@ -83,6 +83,16 @@ class Op:
         return {}
 
     @property
+    def params(self) -> int:
+        return sum(prod(shape) for shape in self.weights.values())
+
+    @property
+    def params_without_norm(self) -> int:
+        """As the paper counts: once norm is folded away, and without the bias that this leaves."""
+        learnt = self.weights.items()
+        return sum(prod(shape) for name, shape in learnt if name not in ("gamma", "beta"))
+
+    @property
     def madds(self) -> int:
         return 0
 

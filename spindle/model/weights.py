@@ -41,12 +41,13 @@ class Model:
 
     graph: Graph
     weights: Weights
-    task: str
+    task: Task
     labels: tuple[str, ...] = ()
     metrics: dict[str, float] = field(default_factory=dict)
     recipe: dict[str, Any] = field(default_factory=dict)
     source: tuple[str, ...] = ()  # where the numbers came from, and what was changed on the way
     versions: dict[str, str] = field(default_factory=dict)
+    hash: str = field(default="", compare=False)  # of the file it was read from
 
 
 def initial(graph: Graph, seed: int = 0) -> Weights:
@@ -172,8 +173,8 @@ def opened(header: dict[str, Any], weights: Weights) -> Model:
     texts = {name: expect(header, name, list) for name in ("labels", "source")}
     texts["versions"] = list(expect(header, "versions", dict).values())
     for name, values in texts.items():
-        if not all(isinstance(value, str) for value in values):
-            raise ValueError(f"its {name} are not all text")
+        if not all(isinstance(value, str) and value.isprintable() for value in values):
+            raise ValueError(f"its {name} are not all plain text")
     return Model(
         read_graph(header),
         weights,
@@ -183,6 +184,7 @@ def opened(header: dict[str, Any], weights: Weights) -> Model:
         recipe=expect(header, "recipe", dict),
         source=tuple(texts["source"]),
         versions=header["versions"],
+        hash=header["hash"],
     )
 
 

@@ -2,4 +2,4 @@
 
 from spindle.door import door
 
-__all__, __getattr__ = door(__file__, extra="train")
+__all__, __getattr__, __dir__ = door(__file__, extra="train")

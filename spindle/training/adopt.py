@@ -20,9 +20,7 @@ from spindle.model.weights import Model, Weights
 from spindle.training.namings import NAMINGS, Naming
 from spindle.training.sources import Arrays, read_arrays
 
-WIDTHS = sorted(
-    {*(step / 20 for step in range(1, 41)), 0.1, 0.35}, key=lambda width: abs(width - 1)
-)
+WIDTHS = sorted((step / 20 for step in range(1, 41)), key=lambda width: abs(width - 1))
 EMA = "/ExponentialMovingAverage"
 WITH_BACKGROUND = 1001  # ImageNet as TensorFlow counts it: class 0 is "background"
 

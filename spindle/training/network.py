@@ -114,7 +114,7 @@ def from_torch(op: Op, weight: Tensor) -> Tensor:
 def layer(op: Op) -> nn.Module:
     match op:
         case Image():
-            return Normalise(op)
+            return ToRange(op)
         case Conv():
             return nn.Sequential(OrderedDict(convolution(op)))
         case BatchNorm():
@@ -187,7 +187,7 @@ class Apply(nn.Module):
         return self.function(*xs)
 
 
-class Normalise(nn.Module):
+class ToRange(nn.Module):
     """The picture in the network's own range; the numbers travel with the module, not its state."""
 
     def __init__(self, op: Image):
