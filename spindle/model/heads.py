@@ -65,25 +65,19 @@ def ssd(
             x = g.conv(x, f"extra{number}_widen", channels, kernel=3, stride=2, **habits)
         maps.append(x)
 
-    def predict(x: Tensor, name: str, width: int, count: int) -> Tensor:
-        x = g.depthwise(x, f"{name}_filter", **habits) if box.lite else x
-        kernel = 1 if box.lite else 3
-        x = g.conv(x, f"{name}_predict", width * count, kernel, act=None, norm=None, spread=0.03)
-        return g.rows(x, f"{name}_rows", width)
+    def predict(name: str, width: int) -> Tensor:
+        """What all maps say of all their anchors, as one column."""
+        columns = []
+        for i, (x, anchors) in enumerate(zip(maps, box.anchors, strict=True), 1):
+            x = g.depthwise(x, f"{name}{i}_filter", **habits) if box.lite else x
+            plain: dict[str, Any] = {"kernel": 1 if box.lite else 3, "act": None, "spread": 0.03}
+            x = g.conv(x, f"{name}{i}_predict", width * len(anchors), norm=None, **plain)
+            columns.append(g.rows(x, f"{name}{i}_rows", width))
+        return g.concat(columns, name, "rows")
 
-    counts = [len(anchors) for anchors in box.anchors]
-    deltas = [
-        predict(x, f"boxes{i}", 4, count)
-        for i, (x, count) in enumerate(zip(maps, counts, strict=True), 1)
-    ]
-    scores = [
-        predict(x, f"classes{i}", classes + 1, count)
-        for i, (x, count) in enumerate(zip(maps, counts, strict=True), 1)
-    ]
-    inputs = g.concat(deltas, "boxes", "rows"), g.concat(scores, "classes", "rows")
-    return (
-        g.add(Detect("detections", inputs, g.image, tuple(maps), box.anchors, overlap=box.overlap)),
-    )
+    inputs = predict("boxes", 4), predict("classes", classes + 1)
+    found = Detect("detections", inputs, g.image, tuple(maps), box.anchors, overlap=box.overlap)
+    return (g.add(found),)
 
 
 def ssdlite(g: Builder, trunk: Trunk, classes: int) -> tuple[Tensor, ...]:
