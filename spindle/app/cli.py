@@ -13,9 +13,10 @@ from spindle.app import table
 from spindle.app.progress import Bar
 from spindle.app.verbs import run
 from spindle.model import atomic
-from spindle.model.family import NETWORKS, VARIANTS, point
+from spindle.model.family import NETWORKS, VARIANTS, Size, point
 from spindle.model.graph import FAMILIES, Graph
 from spindle.model.mobilenet import Ablation, Shortcut
+from spindle.model.ops import Fit
 
 SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".gif", ".tif", ".tiff")
 ABOUT = "MobileNetV2 made whole: one graph, many readings."
@@ -180,7 +181,7 @@ def adopt(
     labels: str | None = None,
     size: str | None = None,
     output_stride: int | None = None,
-    fit: Literal["crop", "stretch", "pad"] | None = None,
+    fit: Fit | None = None,
     fraction: float | None = None,
     mean: str | None = None,
     std: str | None = None,
@@ -227,7 +228,7 @@ def demo(out: str = "demo") -> int:
     return app.demonstrate(Path(out))
 
 
-def sides(size: str | None) -> int | tuple[int, int] | None:
+def sides(size: str | None) -> Size | None:
     """224, or 192x256: height and width."""
     if size is None:
         return None

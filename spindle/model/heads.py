@@ -10,7 +10,7 @@ from typing import Any, Literal
 from spindle.model.answers import ArgMax, Detect, Normalize, Peaks, Softmax
 from spindle.model.graph import PAPER, Builder
 from spindle.model.mobilenet import Trunk
-from spindle.model.ops import Act, BatchNorm, Deconv, Norm, Tensor
+from spindle.model.ops import Act, BatchNorm, Deconv, Fit, Norm, Tensor
 
 Anchors = tuple[tuple[tuple[float, float], ...], ...]  # for each map, each anchor: scale, ratio
 Task = Literal["classify", "detect", "segment", "pose", "embed"]
@@ -152,7 +152,7 @@ class Head:
     size: tuple[int, int]
     classes: int
     output_stride: int = 32
-    fit: Literal["stretch", "crop", "pad"] = "stretch"
+    fit: Fit = "stretch"
 
 
 _DEEPLAB = Head(deeplab, "segment", (513, 513), 21, output_stride=16, fit="pad")

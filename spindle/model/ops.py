@@ -10,6 +10,7 @@ from typing import Literal
 
 Shape = tuple[int, int, int]
 Act = Literal["relu", "relu6"] | None
+Fit = Literal["stretch", "crop", "pad"]
 
 NAME = re.compile(r"[a-z][a-z0-9_]{0,63}")
 LARGEST_SIDE, LARGEST_TENSOR = 1 << 20, 1 << 31
@@ -114,7 +115,7 @@ class Image(Op):
     width: int
     mean: tuple[float, ...] = (127.5, 127.5, 127.5)
     std: tuple[float, ...] = (127.5, 127.5, 127.5)
-    fit: Literal["stretch", "crop", "pad"] = "stretch"
+    fit: Fit = "stretch"
     fraction: float = 0.875
     resample: Literal["bilinear", "bicubic"] = "bilinear"
 

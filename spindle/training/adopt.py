@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from spindle.model.family import mobilenet_v2
+from spindle.model.family import Size, mobilenet_v2
 from spindle.model.graph import Graph
 from spindle.model.mobilenet import TABLE_2
 from spindle.model.ops import Conv, Deconv, Image, Op
@@ -27,7 +27,7 @@ WITH_BACKGROUND = 1001  # ImageNet as TensorFlow counts it: class 0 is "backgrou
 
 def adopt_weights(
     path: str | Path,
-    size: int | tuple[int, int] | None = None,
+    size: Size | None = None,
     labels: Sequence[str] = (),
     output_stride: int | None = None,
     bgr: bool = False,
@@ -165,7 +165,7 @@ def without_background(arrays: Arrays, naming: Naming) -> Arrays:
 def draw(
     naming: Naming,
     arrays: Arrays,
-    size: int | tuple[int, int] | None,
+    size: Size | None,
     output_stride: int | None,
     path: Path,
 ) -> Graph:
