@@ -1,11 +1,11 @@
 from spindle.app.predictor import Predictor as Predictor
 from spindle.app.predictor import load as load
 from spindle.app.predictor import open_model as open_model
-from spindle.app.results import Boxes as Boxes
-from spindle.app.results import Classification as Classification
-from spindle.app.results import Embedding as Embedding
-from spindle.app.results import Mask as Mask
-from spindle.app.results import Pose as Pose
+from spindle.data.results import Boxes as Boxes
+from spindle.data.results import Classification as Classification
+from spindle.data.results import Embedding as Embedding
+from spindle.data.results import Mask as Mask
+from spindle.data.results import Pose as Pose
 from spindle.model.cost import memory as memory
 from spindle.model.family import VARIANTS as VARIANTS
 from spindle.model.family import mobilenet_v1 as mobilenet_v1

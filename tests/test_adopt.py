@@ -113,7 +113,7 @@ def test_what_is_adopted_can_be_kept(tmp_path: Path) -> None:
 
 def test_labels_are_counted(tmp_path: Path) -> None:
     path = plain(others.network("torchvision", 0.35, 7), tmp_path)
-    with pytest.raises(ValueError, match="net.pth knows 7 classes, but 2 labels were given"):
+    with pytest.raises(ValueError, match="net.pth knows 7 classes, but has 2 labels"):
         adopt_weights(path, labels=["ant", "bee"])
 
 

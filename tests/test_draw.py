@@ -10,8 +10,8 @@ from PIL import Image as Pillow
 
 from spindle.app import draw
 from spindle.app.draw import PAPER, colour, contact_sheet, draw_result
-from spindle.app.results import Box, Boxes, Classification, Embedding, Mask, Pose, Result
 from spindle.data.labels import KEYPOINTS, LIMBS
+from spindle.data.results import Box, Boxes, Classification, Embedding, Mask, Pose, Result
 
 CLASSES = Classification((("a very long label " * 20, 0.7), ("two\nlines", 0.2), ("käse", 0.1)))
 POSE = Pose(tuple((name, 10.0 + 3 * i, 20.0, 0.9) for i, name in enumerate(KEYPOINTS)))

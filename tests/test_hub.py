@@ -21,7 +21,7 @@ import torch
 import spindle
 from spindle.app import hub
 from spindle.app.hub import Published
-from spindle.app.results import Classification
+from spindle.data.results import Classification
 from spindle.data.synthetic import scene
 from spindle.model.family import mobilenet_v2
 from spindle.model.graph import TORCH

@@ -11,12 +11,13 @@ import pytest
 from PIL import Image as Pillow
 
 import spindle
-from spindle.app.predictor import Predictor, check, places
-from spindle.app.results import Boxes, Classification, Embedding, Mask, Pose
+from spindle.app.predictor import Predictor
 from spindle.data.labels import KEYPOINTS
 from spindle.data.preprocess import prepare
+from spindle.data.reading import places
+from spindle.data.results import Boxes, Classification, Embedding, Mask, Pose
 from spindle.data.synthetic import scene
-from spindle.model import weights
+from spindle.model import tasks, weights
 from spindle.model.answers import ArgMax, Detect
 from spindle.model.family import mobilenet_v2
 from spindle.model.graph import Builder, Graph
@@ -189,9 +190,9 @@ def test_there_are_two_readings() -> None:
         ("classifier", {"task": "guess"}, "its answer is Softmax"),
         ("deeplab", {"task": "pose"}, "its answer is ArgMax"),
         ("pose-light", {"task": "classify"}, "its answer is Peaks"),
-        ("classifier", {"labels": ("a", "b")}, "3 classes and has 2 labels"),
-        ("pose-light", {"labels": ("a",)}, "3 classes and has 1 labels"),
-        ("ssdlite", {"labels": ("a",) * 4}, "3 classes and has 4 labels"),
+        ("classifier", {"labels": ("a", "b")}, "3 classes, but has 2 labels"),
+        ("pose-light", {"labels": ("a",)}, "3 classes, but has 1 labels"),
+        ("ssdlite", {"labels": ("a",) * 4}, "3 classes, but has 4 labels"),
     ],
 )
 def test_a_model_whose_parts_do_not_fit_is_refused(head: str, changed: Any, reason: str) -> None:
@@ -202,7 +203,7 @@ def test_a_model_whose_parts_do_not_fit_is_refused(head: str, changed: Any, reas
 def test_a_network_of_other_than_three_channels_is_refused() -> None:
     made = model("classifier")
     with pytest.raises(ValueError, match="1 channels; pictures have 3"):
-        check(replace(made, graph=refitted(made.graph, mean=(0.0,), std=(1.0,))))
+        tasks.check(refitted(made.graph, mean=(0.0,), std=(1.0,)), made.task)
 
 
 def test_a_model_file_takes_the_labels_it_lacks_and_nothing_else(tmp_path: Path) -> None:
@@ -210,7 +211,7 @@ def test_a_model_file_takes_the_labels_it_lacks_and_nothing_else(tmp_path: Path)
     for head in ("classifier", "deeplab", "ssdlite", "pose-light"):
         weights.save(model(head), bare)
         assert spindle.open_model(bare, labels=("a", "b", "c")).labels == ("a", "b", "c")
-        with pytest.raises(ValueError, match="knows 3 classes, but 1 labels"):
+        with pytest.raises(ValueError, match="knows 3 classes, but has 1 labels"):
             spindle.open_model(bare, labels=("a",))
     spindle.load(bare, labels=("a", "b", "c")).save(named)
     with pytest.raises(ValueError, match="labels of its own"):

@@ -17,8 +17,8 @@ from spindle.app import table
 from spindle.app.draw import contact_sheet, draw_result
 from spindle.app.predictor import Predictor, load
 from spindle.app.progress import Bar
-from spindle.app.results import Classification
 from spindle.compiler import reference
+from spindle.data.results import Classification
 from spindle.data.synthetic import KINDS, Scene, scene
 from spindle.model import atomic
 from spindle.model.family import mobilenet_v2

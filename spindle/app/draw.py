@@ -9,9 +9,9 @@ import numpy as np
 from PIL import Image as Pillow
 from PIL import ImageDraw, ImageFont
 
-from spindle.app.results import Box, Boxes, Classification, Embedding, Mask, Pose, Result
 from spindle.data.labels import LIMBS
 from spindle.data.preprocess import Picture
+from spindle.data.results import Box, Boxes, Classification, Embedding, Mask, Pose, Result
 
 INK, PAPER, ACCENT = (24, 26, 32), (250, 250, 248), (38, 110, 232)
 Colour = tuple[int, int, int]

@@ -12,14 +12,12 @@ from numpy.typing import NDArray
 
 from spindle import training
 from spindle.app import hub
-from spindle.app.results import Box, Boxes, Classification, Embedding, Mask, Pose, Result
 from spindle.compiler import reference
 from spindle.data import preprocess
-from spindle.data.labels import KEYPOINTS
-from spindle.model import weights
-from spindle.model.answers import ArgMax, Detect, Peaks
+from spindle.data.reading import names, read_mask, read_output
+from spindle.data.results import Classification, Mask, Result
+from spindle.model import tasks, weights
 from spindle.model.graph import Graph
-from spindle.model.ops import Op
 from spindle.model.weights import Model, NotAModel
 
 Array = NDArray[Any]
@@ -62,30 +60,8 @@ def told(model: Model, path: Path, labels: Sequence[str] = (), **unsaid: Any) ->
         raise ValueError(f"{path} says itself what it is: {', '.join(unsaid)} cannot be changed")
     if labels and model.labels:
         raise ValueError(f"{path} has labels of its own: {', '.join(model.labels[:3])} ...")
-    count = answers(model)
-    if labels and count and len(labels) != count:
-        raise ValueError(f"{path} knows {count} classes, but {len(labels)} labels were given")
+    tasks.check(model.graph, model.task, labels, path)
     return replace(model, labels=tuple(labels)) if labels else model
-
-
-def answers(model: Model) -> int:
-    """How many different things this model can name; 0 for one that names none."""
-    graph = model.graph
-    match model.task:
-        case "classify":
-            return graph.output.size
-        case "segment":
-            return deciding(graph).inputs[0].shape[2]
-        case "pose":
-            return graph.output.shape[0]
-        case "detect":
-            return deciding(graph).inputs[1].shape[2] - 1
-    return 0
-
-
-def deciding(graph: Graph) -> Op:
-    """The op that makes the answer."""
-    return next(op for op in graph.ops if op.name == graph.output.name)
 
 
 class Predictor:
@@ -94,8 +70,10 @@ class Predictor:
     def __init__(self, model: Model, reading: str = "numpy"):
         if reading not in ("numpy", "torch"):
             raise ValueError(f"there is no reading {reading!r}: choose numpy or torch")
-        check(model)
+        tasks.check(model.graph, model.task, model.labels)
         self.model = model
+        count = tasks.answers(model.graph, model.task)
+        self.names = names(model.task, count, model.labels)
         self.run: Run = self._numpy if reading == "numpy" else self._torch()
 
     def __call__(
@@ -118,7 +96,7 @@ class Predictor:
             return self._look_again(seen, scales or (1.0,), flip)
         pixels, frame = preprocess.prepare(seen, self.model.graph.image)
         output = self._answer(self.model.graph, pixels)
-        result = self._result(output, frame, seen.size, threshold)
+        result = read_output(self.model.task, output, frame, seen.size, self.names, threshold)
         if isinstance(result, Classification):
             return Classification(result.classes[:top])
         return result
@@ -149,52 +127,6 @@ class Predictor:
         networks: dict[Graph, Callable[[Array], dict[str, Array]]] = {}
         return run
 
-    def label(self, number: int) -> str:
-        labels = self.model.labels
-        return labels[number] if number < len(labels) else f"class {number}"
-
-    def _result(
-        self, output: Array, frame: preprocess.Frame, size: tuple[int, int], threshold: float
-    ) -> Result:
-        wide, high = size
-        match self.model.task:
-            case "classify":
-                scores = output.ravel()
-                order = np.argsort(-scores, kind="stable")
-                return Classification(tuple((self.label(i), float(scores[i])) for i in order))
-            case "detect":
-                boxes = []
-                for left, top, right, bottom, score, kind in output[:, 0].tolist():
-                    if score >= threshold and kind >= 0:
-                        (x0, y0), (x1, y1) = frame.outside(left, top), frame.outside(right, bottom)
-                        x0, x1 = np.clip((x0, x1), 0, 1).tolist()  # padding is no part of it
-                        y0, y1 = np.clip((y0, y1), 0, 1).tolist()
-                        place = x0 * wide, y0 * high, x1 * wide, y1 * high
-                        boxes.append(Box(self.label(int(kind)), score, *place))
-                return Boxes(tuple(boxes))
-            case "segment":
-                return self._mask(output[..., 0], frame, size)
-            case "pose":
-                usual = KEYPOINTS if len(output) == len(KEYPOINTS) else ()
-                names = self.model.labels or usual or [f"point {i}" for i in range(len(output))]
-                points = []
-                for name, (x, y, score) in zip(names, output[:, 0].tolist(), strict=True):
-                    x, y = frame.outside(x, y)
-                    points.append((name, x * wide, y * high, score))
-                return Pose(tuple(points))
-            case "embed":
-                return Embedding(output.ravel())
-        raise ValueError(f"no result is known for the task {self.model.task!r}")
-
-    def _mask(self, classes: Array, frame: preprocess.Frame, size: tuple[int, int]) -> Mask:
-        """The mask of the whole picture; what the network did not see keeps class 0."""
-        # the row and the column of the network that each of the picture's pixels lies in
-        rows = places(size[1], frame.top, frame.bottom, classes.shape[0])
-        columns = places(size[0], frame.left, frame.right, classes.shape[1])
-        edged = np.pad(classes.astype(np.int32), 1)
-        whole = edged[rows + 1][:, columns + 1]
-        return Mask(whole, tuple(self.label(i) for i in range(answers(self.model))))
-
     def _look_again(self, picture: preprocess.Picture, scales: Sequence[float], flip: bool) -> Mask:
         """The chances of each pixel's class, averaged over several sizes and both hands."""
         graph = self.model.graph
@@ -203,7 +135,7 @@ class Predictor:
         if not all(0.1 <= scale <= 10 for scale in scales):
             raise ValueError(f"scales are 0.1 to 10: {', '.join(map(str, scales))}")
         high, wide, _ = graph.input.shape
-        scores = deciding(graph).inputs[0]
+        scores = tasks.deciding(graph).inputs[0]
         total: Array = np.zeros((high, wide, scores.shape[2]), np.float32)
         for scale in scales:
             # a size of 16 k + 1 keeps its corners when it is scaled so
@@ -219,35 +151,4 @@ class Predictor:
                     chances = reference.resize(chances, axis, extent, corners=True)
                 total += chances[0]
         _, frame = preprocess.prepare(picture, graph.image)
-        return self._mask(total.argmax(axis=2), frame, picture.size)
-
-
-def places(pixels: int, start: float, end: float, extent: int) -> NDArray[np.int64]:
-    """For the centre of each pixel along a side, which of `extent` parts of a frame it is in.
-
-    Those before the frame are in -1, those behind it in `extent`.
-    """
-    share = ((np.arange(pixels) + 0.5) / pixels - start) / (end - start)
-    return np.floor(share * extent).clip(-1, extent).astype(np.int64)
-
-
-def check(model: Model) -> None:
-    """That this model's answer is of the form its task has."""
-    graph, shape = model.graph, model.graph.output.shape
-    last = deciding(graph)
-    fits = {
-        "classify": shape[:2] == (1, 1),
-        "detect": isinstance(last, Detect),
-        "segment": isinstance(last, ArgMax),
-        "pose": isinstance(last, Peaks),
-        "embed": shape[:2] == (1, 1),
-    }
-    if not fits.get(model.task):
-        raise ValueError(
-            f"this model's task is {model.task}, but its answer is {type(last).__name__} of {shape}"
-        )
-    if graph.input.shape[2] != 3:
-        raise ValueError(f"this model sees {graph.input.shape[2]} channels; pictures have 3")
-    count = answers(model)
-    if model.labels and count and len(model.labels) != count:
-        raise ValueError(f"this model knows {count} classes and has {len(model.labels)} labels")
+        return read_mask(total.argmax(axis=2), frame, picture.size, self.names)

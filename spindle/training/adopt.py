@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from spindle.model import tasks
 from spindle.model.family import Size, mobilenet_v2
 from spindle.model.graph import Graph
 from spindle.model.mobilenet import TABLE_2
@@ -61,8 +62,11 @@ def adopt_weights(
     if bgr:
         weights["stem.weight"] = np.ascontiguousarray(weights["stem.weight"][..., ::-1])
         notes.append("the first convolution read BGR and was turned round to read RGB")
-    labels = known_labels(labels, graph, naming, path)
-    return Model(graph, weights, naming.head.task, labels, source=tuple(notes))
+    task = naming.head.task
+    if not labels and len(naming.labels) == tasks.answers(graph, task):
+        labels = naming.labels
+    tasks.check(graph, task, labels, path)
+    return Model(graph, weights, task, tuple(labels), source=tuple(notes))
 
 
 def prepared(graph: Graph, picture: dict[str, Any]) -> Graph:
@@ -230,17 +234,3 @@ def axes(op: Op, ndim: int, naming: Naming) -> tuple[int, ...]:
         case 2:
             return (1, 0) if naming.tensorflow else (0, 1)
     return tuple(range(ndim))
-
-
-def known_labels(
-    labels: Sequence[str], graph: Graph, naming: Naming, path: Path
-) -> tuple[str, ...]:
-    """The labels given; those of the naming where none were and they are as many as the classes."""
-    task = naming.head.task
-    tensor = {"classify": "logits", "segment": "logits", "detect": "classes"}[task]
-    count = graph[tensor].shape[2] - (task == "detect")
-    if not labels:
-        return naming.labels if len(naming.labels) == count else ()
-    if len(labels) != count:
-        raise ValueError(f"{path} knows {count} classes, but {len(labels)} labels were given")
-    return tuple(labels)
