@@ -1,63 +1,54 @@
-"""The whole chain on one small network: a graph, two readings, a file, and the same answers."""
+"""The whole chain on one small network: data, a graph, a run, a file, and the same answers."""
 
 from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
 
-import numpy as np
+import pytest
 
 import spindle
-from spindle.compiler import reference
-from spindle.data.synthetic import KINDS, scene
-from spindle.model import weights
-from spindle.model.family import mobilenet_v2
-from spindle.model.graph import TORCH
-from spindle.model.ops import Conv
-from spindle.model.weights import Model
-from spindle.training.loop import teach
-from tests.scramble import scrambled
+from spindle.data.samples import Dataset
+from spindle.model.graph import PAPER
+from spindle.model.heads import Task
+from spindle.training.recipe import RECIPES
+from spindle.training.start import train
+from tests.test_recipe import TASKS, lessons
 
-TINY = mobilenet_v2(0.1, 48, classes=len(KINDS))
+BY_HEART = replace(
+    RECIPES["quick"], epochs=60, batch=6, crop="none", flip=0.0, colour=0.0, judge_every=10
+)
+# what each task must reach on the handful that it has learnt by heart
+LEARNT: dict[Task, tuple[str, float]] = {
+    "classify": ("top1", 0.99), "detect": ("ap50", 0.8), "segment": ("miou", 0.7),
+    "pose": ("oks_ap50", 0.8), "embed": ("rank1", 0.8),
+}  # fmt: skip
 
 
-def test_a_network_drawn_taught_kept_and_opened_says_the_same(tmp_path: Path) -> None:
-    scenes = [scene(seed, 48, 48, most=1) for seed in range(40)]
-    pictures = np.stack([each.picture for each in scenes])
-    classes = np.array([each.shapes[0].kind for each in scenes])
-    before = scrambled(TINY)
-    taught = teach(TINY, pictures, classes, steps=3, batch=8)
-    assert any((taught[name] != before[name]).any() for name in taught)
+def handful(task: Task) -> Dataset:
+    return lessons(task, number=6, judged=6)
 
-    path = tmp_path / "tiny.safetensors"
-    made = weights.save(Model(TINY, taught, "classify", KINDS, recipe={"steps": 3}), path)
+
+def test_a_network_taught_kept_and_opened_says_the_same(tmp_path: Path) -> None:
+    data = lessons("classify")
+    recipe = replace(RECIPES["tiny"], batch=4)
+    taught = train(data, tmp_path, recipe, width=0.1, size=48, family=PAPER, device="cpu")
+    path = tmp_path / "model.safetensors"
     opened = spindle.open_model(path)
-    assert opened.graph == TINY and opened.labels == KINDS and len(made) == 64
-    assert all((opened.weights[name] == taught[name]).all() for name in taught)
-
-    for picture in pictures[:5]:
-        numpy_says = spindle.load(path)(picture)
-        torch_says = spindle.load(path, reading="torch")(picture)
+    assert opened == taught and opened.labels == data.labels and len(opened.hash) == 64
+    assert opened.recipe["batch"] == 4 and "torch" in opened.versions
+    for sample in data.splits["val"]:
+        numpy_says = spindle.load(path)(sample.picture)
+        torch_says = spindle.load(path, reading="torch")(sample.picture)
         assert isinstance(numpy_says, spindle.Classification)
         assert isinstance(torch_says, spindle.Classification)
         scores = [dict(says.classes) for says in (numpy_says, torch_says)]
-        assert all(abs(scores[0][kind] - scores[1][kind]) < 1e-5 for kind in KINDS)
+        assert all(abs(scores[0][kind] - scores[1][kind]) < 1e-5 for kind in data.labels)
 
 
-def test_the_same_seed_teaches_the_same() -> None:
-    pictures = np.stack([scene(seed, 48, 48).picture for seed in range(16)])
-    classes = np.arange(16) % 3
-    first, second = (teach(TINY, pictures, classes, steps=2, batch=8, seed=5) for _ in range(2))
-    assert all((first[name] == second[name]).all() for name in first)
-
-
-def test_it_can_learn_a_handful_by_heart() -> None:
-    scenes = [scene(seed, 48, 48, most=1) for seed in range(12)]
-    pictures = np.stack([each.picture for each in scenes])
-    classes = np.array([each.shapes[0].kind for each in scenes])
-    graph = mobilenet_v2(0.1, 48, classes=len(KINDS), family=TORCH).map(
-        lambda op: replace(op, drop=0.0) if isinstance(op, Conv) else op
-    )
-    taught = teach(graph, pictures, classes, steps=80, batch=12)
-    logits = reference.run(graph.until("logits"), taught, pictures)["logits"]
-    assert (logits[:, 0, 0].argmax(axis=1) == classes).mean() > 0.9
+@pytest.mark.parametrize("task", TASKS)
+def test_every_task_can_be_learnt_by_heart(task: Task, tmp_path: Path) -> None:
+    data, (measure, least) = handful(task), LEARNT[task]
+    taught = train(data, tmp_path, BY_HEART, width=0.2, size=64, device="cpu")
+    print(task, taught.metrics)
+    assert taught.metrics[measure] >= least

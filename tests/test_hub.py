@@ -23,6 +23,7 @@ from spindle.app import hub
 from spindle.app.hub import Published
 from spindle.data.results import Classification
 from spindle.data.synthetic import scene
+from spindle.model.cache import cache
 from spindle.model.family import mobilenet_v2
 from spindle.model.graph import TORCH
 from spindle.training.adopt import spots
@@ -129,7 +130,7 @@ def server(raw: bytes, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Itera
 
 def kept() -> list[str]:
     """What lies in the cache, but for locks."""
-    return sorted(path.name for path in hub.cache().iterdir() if path.suffix != ".lock")
+    return sorted(path.name for path in cache().iterdir() if path.suffix != ".lock")
 
 
 def refused() -> str:
@@ -177,7 +178,7 @@ def test_a_broken_download_is_kept_and_gone_on_with(server: Server, raw: bytes) 
     server.mood = "breaking"
     half = len(raw) // 2
     assert f"{half} bytes are kept for the next try" in refused()
-    assert (hub.cache() / "net.pth.part").read_bytes() == raw[:half]
+    assert (cache() / "net.pth.part").read_bytes() == raw[:half]
     server.mood = "kind"
     hub.fetch(NAME)
     assert server.asked[-1] == ("net.pth", f"bytes={half}-")
@@ -189,20 +190,20 @@ def test_what_was_begun_is_completed_by_servers_of_every_kind(
     server: Server, raw: bytes, mood: str
 ) -> None:
     server.mood = mood
-    (hub.cache() / "net.pth.part").write_bytes(raw[:1000])
+    (cache() / "net.pth.part").write_bytes(raw[:1000])
     assert hub.download(hub.PUBLISHED[NAME]).read_bytes() == raw
     assert server.asked == [("net.pth", "bytes=1000-")]
 
 
 @pytest.mark.parametrize("share", [0, 0.3, 1, 1.5])
 def test_the_beginning_of_another_file_is_healed(server: Server, raw: bytes, share: float) -> None:
-    (hub.cache() / "net.pth.part").write_bytes(b"x" * round(len(raw) * share))
+    (cache() / "net.pth.part").write_bytes(b"x" * round(len(raw) * share))
     assert hub.download(hub.PUBLISHED[NAME]).read_bytes() == raw
     assert kept() == ["net.pth"]
 
 
 def test_a_whole_file_that_was_not_yet_renamed_is_taken(server: Server, raw: bytes) -> None:
-    (hub.cache() / "net.pth.part").write_bytes(raw)
+    (cache() / "net.pth.part").write_bytes(raw)
     assert hub.download(hub.PUBLISHED[NAME]).read_bytes() == raw
     assert len(server.asked) == 1
 
@@ -216,7 +217,7 @@ def test_what_is_not_what_was_published_is_refused_and_not_kept(server: Server, 
 
 
 def test_a_spoilt_file_in_the_cache_is_fetched_again(server: Server, raw: bytes) -> None:
-    (hub.cache() / "net.pth").write_bytes(b"spoilt")
+    (cache() / "net.pth").write_bytes(b"spoilt")
     assert hub.download(hub.PUBLISHED[NAME]).read_bytes() == raw
 
 
@@ -282,11 +283,11 @@ def test_the_cache_is_where_the_user_says(tmp_path: Path, monkeypatch: pytest.Mo
     monkeypatch.setenv("HOME", str(tmp_path / "home"))
     monkeypatch.delenv("SPINDLE_CACHE", raising=False)
     monkeypatch.setenv("XDG_CACHE_HOME", "")
-    assert hub.cache() == tmp_path / "home" / ".cache" / "spindle"
+    assert cache() == tmp_path / "home" / ".cache" / "spindle"
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "xdg"))
-    assert hub.cache() == tmp_path / "xdg" / "spindle"
+    assert cache() == tmp_path / "xdg" / "spindle"
     monkeypatch.setenv("SPINDLE_CACHE", str(tmp_path / "own"))
-    assert hub.cache() == tmp_path / "own"
+    assert cache() == tmp_path / "own"
 
 
 def test_every_published_file_is_proved_by_the_hash_in_its_name() -> None:

@@ -15,7 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image as Pillow
 
-from spindle.data.preprocess import Frame, prepare, read_picture
+from spindle.data.preprocess import Frame, open_picture, prepare, read_picture, show
 from spindle.model.ops import Image
 
 GREY = Image("image", (), 64, 64)
@@ -249,3 +249,101 @@ def test_an_oblong_network_sees_an_oblong_picture_whole() -> None:
         pixels, frame = prepare(quarters(80, 120), replace(oblong, fit=fit, fraction=1.0))
         assert shows_quarters(Pillow.fromarray(pixels))
         assert frame == Frame(0, 0, 1, 1)
+
+
+def ramp(wide: int, high: int) -> Pillow.Image:
+    """Red grows to the right, green downwards."""
+    x, y = (np.arange(side) + 0.5 for side in (wide, high))
+    across, down = np.broadcast_arrays(x / wide, y[:, None] / high)
+    return Pillow.fromarray((np.stack([across, down, across * 0], 2) * 255).astype(np.uint8))
+
+
+@settings(max_examples=150)
+@given(
+    size=st.tuples(st.integers(64, 200), st.integers(64, 200)),
+    least=st.tuples(st.integers(8, 60), st.integers(8, 60)),
+    held=st.integers(1, 8),
+    mode=st.sampled_from(["RGB", "CMYK"]),
+)
+def test_a_jpeg_decoded_small_shows_the_same(
+    size: tuple[int, int], least: tuple[int, int], held: int, mode: str
+) -> None:
+    exif = Pillow.Exif()
+    exif[0x112] = held
+    picture = ramp(*size).convert(mode)
+    stored = picture.transpose(TURNS[held]) if held in TURNS else picture
+    opened = open_picture(encoded(stored, "jpeg", exif=exif, quality=95, subsampling=0))
+    assert opened.size == size
+    small, frame = opened.read(least)
+    assert all(has >= min(asked, full) for has, asked, full in zip(small.size, least, size))
+    spare = min(full // asked for full, asked in zip(size, least, strict=True))
+    part = min(8, 1 << max(spare, 1).bit_length() - 1)  # of its scale: as small as suffices
+    assert small.size == tuple(-(-full // part) for full in size)
+    # the ramps are where they were, as far as bytes tell
+    image = replace(GREY, height=16, width=16)
+    seen = np.asarray(show(small, frame, image)).astype(int)
+    middle = np.abs(seen - np.asarray(ramp(16, 16)).astype(int))[2:-2, 2:-2, :2]
+    assert middle.max() <= 6
+
+
+def test_what_is_not_a_jpeg_is_read_whole() -> None:
+    for kind in ("png", "webp", "tiff"):
+        opened = open_picture(encoded(quarters(80, 120), kind))
+        picture, frame = opened.read((3, 3))
+        assert picture.size == opened.size == (120, 80) and frame == Frame()
+    assert open_picture(np.asarray(quarters())).read((3, 3))[0].size == (60, 40)
+
+
+def test_a_photograph_with_a_second_in_it_is_decoded_small_too() -> None:
+    content = encoded(quarters(400, 600), "mpo", save_all=True, append_images=[quarters(40, 60)])
+    picture, frame = open_picture(content).read((70, 50))
+    assert picture.size == (75, 50) and frame == Frame() and shows_quarters(picture)
+
+
+def test_a_jpeg_that_breaks_off_is_refused_at_any_scale(tmp_path: Path) -> None:
+    (tmp_path / "half.jpg").write_bytes(encoded(ramp(300, 200), "jpeg")[:2000])
+    opened = open_picture(tmp_path / "half.jpg")
+    assert opened.size == (300, 200)
+    with pytest.raises(ValueError, match=r"half\.jpg cannot be read: "):
+        opened.read((30, 20))
+
+
+def test_a_picture_given_is_not_the_picture_made() -> None:
+    given = quarters()
+    made = read_picture(given)
+    made.putpixel((0, 0), (1, 2, 3))
+    assert given.getpixel((0, 0)) == (255, 0, 0)
+
+
+SIDE = st.floats(-2, 2)
+
+
+@given(SIDE, SIDE, st.floats(0.1, 3), st.floats(0.1, 3), SIDE, SIDE)
+def test_inside_a_frame_is_the_inverse_of_outside(
+    left: float, top: float, wide: float, high: float, x: float, y: float
+) -> None:
+    frame = Frame(left, top, left + wide, top + high)
+    assert frame.inside(*frame.outside(x, y)) == pytest.approx((x, y), abs=1e-9)
+    assert frame.outside(0.0, 1.0) == pytest.approx((left, top + high))
+    inner = Frame(0.25, -0.5, 0.5, 2.0)
+    assert frame.part(inner).outside(x, y) == pytest.approx(frame.outside(*inner.outside(x, y)))
+
+
+@given(
+    st.tuples(st.floats(-1, 0.8), st.floats(-1, 0.8)),
+    st.tuples(st.floats(0.3, 2.5), st.floats(0.3, 2.5)),
+    st.sampled_from([(50, 30), (300, 200)]),
+)
+def test_a_frame_beyond_the_picture_shows_the_mean_there(
+    corner: tuple[float, float], sides: tuple[float, float], size: tuple[int, int]
+) -> None:
+    frame = Frame(*corner, corner[0] + sides[0], corner[1] + sides[1])
+    seen = np.asarray(show(ramp(*size), frame, replace(GREY, mean=(9.0, 9.0, 200.0)))).astype(float)
+    x, y = np.meshgrid(*[(np.arange(64) + 0.5) / 64] * 2)
+    x, y = frame.outside(x, y)
+    pixel = max(sides) / 64 + 1 / min(size)
+    within = np.minimum.reduce([x, y, 1 - x, 1 - y])
+    assert (seen[within < -pixel] == (9, 9, 200)).all()
+    inner = within > pixel
+    wanted = np.stack([x, y, x * 0], axis=2)[inner] * 255
+    assert np.abs(seen[inner] - wanted).max(initial=0) <= 2 + 255 / min(size)

@@ -16,16 +16,7 @@ from pycocotools.cocoeval import COCOeval
 import spindle
 from spindle.compiler import reference
 from spindle.data.labels import VOC
-
-# what COCO calls the classes of VOC, where it calls them otherwise
-COCO_NAMES = {
-    "airplane": "aeroplane",
-    "couch": "sofa",
-    "dining table": "diningtable",
-    "motorcycle": "motorbike",
-    "potted plant": "pottedplant",
-    "tv": "tvmonitor",
-}
+from spindle.data.wording import SYNONYMS
 
 
 @pytest.fixture(scope="module")
@@ -37,7 +28,7 @@ def coco(data: Path) -> COCO:
 @pytest.fixture(scope="module")
 def voc(coco: COCO) -> dict[int, int]:
     """COCO's category to VOC's class, for the twenty that both know."""
-    named = {c["id"]: COCO_NAMES.get(c["name"], c["name"]) for c in coco.loadCats(coco.getCatIds())}
+    named = {c["id"]: SYNONYMS.get(c["name"], c["name"]) for c in coco.loadCats(coco.getCatIds())}
     kinds = {number: VOC.index(name) for number, name in named.items() if name in VOC}
     assert len(kinds) == 20
     return kinds

@@ -10,10 +10,12 @@ from typing import Any, Literal
 
 from spindle import __version__, app
 from spindle.app import table
+from spindle.app.lessons import bench, check, draw, eval_, train
 from spindle.app.progress import Bar
+from spindle.app.typed import lines, numbers, sides
 from spindle.app.verbs import run
 from spindle.model import atomic
-from spindle.model.family import NETWORKS, VARIANTS, Size, point
+from spindle.model.family import NETWORKS, VARIANTS, point
 from spindle.model.graph import FAMILIES, Graph
 from spindle.model.mobilenet import Ablation, Shortcut
 from spindle.model.ops import Fit
@@ -228,31 +230,6 @@ def demo(out: str = "demo") -> int:
     return app.demonstrate(Path(out))
 
 
-def sides(size: str | None) -> Size | None:
-    """224, or 192x256: height and width."""
-    if size is None:
-        return None
-    parts = size.lower().split("x")
-    if len(parts) > 2 or not all(part.isdecimal() and int(part) for part in parts):
-        raise ValueError(f"size {size!r} is neither a number nor height x width, such as 192x256")
-    return int(parts[0]) if len(parts) == 1 else (int(parts[0]), int(parts[1]))
-
-
-def numbers(text: str | None, what: str) -> tuple[float, ...]:
-    try:
-        return tuple(float(part) for part in text.split(",")) if text else ()
-    except ValueError:
-        raise ValueError(f"{text!r} is no list of {what} such as 0.5,1,1.5") from None
-
-
-def lines(path: str | None) -> tuple[str, ...]:
-    try:
-        text = Path(path).read_text("utf-8-sig") if path else ""
-        return tuple(text.rstrip().splitlines())
-    except UnicodeDecodeError:
-        raise ValueError(f"{path} is no text in UTF-8: save it so, a label on each line") from None
-
-
 def free(folder: Path, stem: str) -> Path:
     """A name that no earlier picture of this run or another has taken."""
     number, path = 1, folder / f"{stem}.png"
@@ -262,4 +239,5 @@ def free(folder: Path, stem: str) -> Path:
 
 
 def main(argv: list[str] | None = None) -> int:
-    return run((info, predict, adopt, demo), ABOUT, __version__, argv)
+    verbs = (train, eval_, check, draw, info, predict, adopt, bench, demo)
+    return run(verbs, ABOUT, __version__, argv)

@@ -17,6 +17,7 @@ from pathlib import Path
 from spindle import training
 from spindle.app.progress import Bar
 from spindle.model import weights
+from spindle.model.cache import cache
 from spindle.model.family import point
 
 TORCHVISION = "https://download.pytorch.org/models/"
@@ -83,18 +84,6 @@ def known(name: str) -> bool:
         f"{name} is published without a hash, so it is not fetched unasked: "
         f"unpack {archive} and name its .ckpt.index file"
     )
-
-
-def cache() -> Path:
-    """Where fetched models are kept: SPINDLE_CACHE, or the user's own cache."""
-    given = os.environ.get("SPINDLE_CACHE") or os.environ.get("XDG_CACHE_HOME") or "~/.cache"
-    try:
-        folder = Path(given).expanduser()
-    except RuntimeError:
-        raise ValueError("this user has no home: say where to cache in SPINDLE_CACHE") from None
-    folder = folder if os.environ.get("SPINDLE_CACHE") else folder / "spindle"
-    folder.mkdir(parents=True, exist_ok=True)
-    return folder
 
 
 def fetch(name: str) -> Path:

@@ -20,6 +20,7 @@ class Bar:
     def __init__(self, title: str, total: int, unit: str = "", scale: float = 1):
         self.title, self.total, self.unit, self.scale = title, total, unit, scale
         self.began = time.monotonic()
+        self.first = 0  # what an earlier run had done already
         self.shown = 0.0
         self.live = sys.stderr is not None and sys.stderr.isatty()
 
@@ -32,8 +33,9 @@ class Bar:
         count = f"{done / self.scale:.4g}"
         count += f"/{self.total / self.scale:.4g}" if self.total else ""
         line = f"{self.title} {bar(share):<24} {count} {self.unit}".rstrip()
-        if share:
-            line += f", {(now - self.began) * (1 - share) / share:.0f} s left"
+        if self.total and done > self.first:
+            left = (now - self.began) * max(self.total - done, 0) / (done - self.first)
+            line += f", {left:.0f} s left"
         line = "".join(c if c.isprintable() else "?" for c in f"{line} {said}".rstrip())
         room = shutil.get_terminal_size().columns - 1  # a line that wraps cannot be taken back
         sys.stderr.write(f"\r\x1b[K{line[:room]}")

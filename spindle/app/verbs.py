@@ -2,7 +2,8 @@
 
 A parameter without a default is an argument, the others are flags.  The docstring's first line
 says what the verb does, its lines of the form `name: help` what each parameter means, and what
-follows "Example:" is shown as it stands.
+follows "Example:" is shown as it stands.  Where a verb takes the fields of a record as well, each
+of them is a flag, and those that are given reach it by name.
 """
 
 from __future__ import annotations
@@ -13,12 +14,27 @@ import os
 import re
 import sys
 from collections.abc import Callable, Sequence
+from dataclasses import fields
 from io import TextIOWrapper
 from pathlib import Path
 from types import NoneType, UnionType
 from typing import Any, Literal, NoReturn, Union, get_args, get_origin, get_type_hints
 
 Verb = Callable[..., int]
+FIELDS = "fields_of"  # where a verb keeps the record whose fields it takes
+
+
+def takes(record: Callable[[], type]) -> Callable[[Verb], Verb]:
+    """The verb's **settings are fields of this record, which says their help itself.
+
+    The record is asked for once the verb is: it may stand in a room that opens slowly.
+    """
+
+    def mark(verb: Verb) -> Verb:
+        setattr(verb, FIELDS, record)
+        return verb
+
+    return mark
 
 
 class Parser(argparse.ArgumentParser):
@@ -39,9 +55,10 @@ def run(verbs: Sequence[Verb], about: str, version: str, argv: Sequence[str] | N
     commands = parser.add_subparsers(
         dest="verb", required=True, metavar="VERB", parser_class=Parser
     )
-    by_name = {verb.__name__: verb for verb in verbs}
+    by_name = {verb.__name__.rstrip("_"): verb for verb in verbs}
+    argv = sys.argv[1:] if argv is None else argv
     for name, verb in by_name.items():
-        add(commands, name, verb)
+        add(commands, name, verb, asked=name in argv[:1])
     open_streams()
     try:
         given = vars(parser.parse_args(argv))
@@ -85,7 +102,7 @@ def one_line(text: str) -> str:
     return " ".join(text.split())
 
 
-def add(commands: Any, name: str, verb: Verb) -> None:
+def add(commands: Any, name: str, verb: Verb, asked: bool) -> None:
     about, _, example = inspect.cleandoc(verb.__doc__ or "").partition("\nExample:")
     parser = commands.add_parser(
         name, help=about.split("\n")[0].replace("%", "%%"), description=about.split("\n")[0],
@@ -93,6 +110,10 @@ def add(commands: Any, name: str, verb: Verb) -> None:
     )  # fmt: skip
     hints, helps = get_type_hints(verb), dict(re.findall(r"^(\w+): (.+)$", about, re.MULTILINE))
     for parameter in inspect.signature(verb).parameters.values():
+        if parameter.kind is parameter.VAR_KEYWORD:
+            if asked:
+                add_fields(parser, getattr(verb, FIELDS)())
+            continue
         say = helps[parameter.name].replace("%", "%%")
         settings: dict[str, Any] = {"help": say} | reading(hints[parameter.name])
         if parameter.default is parameter.empty:
@@ -102,6 +123,21 @@ def add(commands: Any, name: str, verb: Verb) -> None:
                 settings.setdefault("metavar", parameter.name.upper())
             flag = "--" + parameter.name.replace("_", "-")
             parser.add_argument(flag, default=parameter.default, dest=parameter.name, **settings)
+
+
+def add_fields(parser: argparse.ArgumentParser, record: Any) -> None:
+    """A flag for each field of a record, in a group of their own."""
+    group = parser.add_argument_group(record.__name__.lower(), inspect.cleandoc(record.__doc__))
+    hints = get_type_hints(record)
+    for field in fields(record):
+        settings = reading(hints[field.name])
+        if hints[field.name] is bool:
+            settings = {"action": argparse.BooleanOptionalAction}
+        else:
+            settings.setdefault("metavar", field.name.upper())
+        say = f"{field.metadata['help']} ({field.default})".replace("%", "%%")
+        flag = "--" + field.name.replace("_", "-")
+        group.add_argument(flag, default=argparse.SUPPRESS, dest=field.name, help=say, **settings)
 
 
 def reading(hint: Any) -> dict[str, Any]:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Sequence
+
 VOC = (
     "aeroplane", "bicycle", "bird", "boat", "bottle", "bus", "car", "cat", "chair", "cow",
     "diningtable", "dog", "horse", "motorbike", "person", "pottedplant", "sheep", "sofa", "train",
@@ -19,3 +22,22 @@ LIMBS = (
     (0, 1), (0, 2), (1, 3), (2, 4), (5, 6), (5, 7), (7, 9), (6, 8), (8, 10), (5, 11), (6, 12),
     (11, 12), (11, 13), (13, 15), (12, 14), (14, 16),
 )  # fmt: skip
+
+OTHER_SIDE = {"left": "right", "right": "left", "l": "r", "r": "l"}
+WORD = re.compile(r"[A-Z]?[a-z]+|[A-Z]+|[^A-Za-z]+")  # leftEye, l_eye, "left eye", eye.L
+SIDE = re.compile(r"left|right", re.IGNORECASE)
+
+
+def mirror(labels: Sequence[str]) -> tuple[int, ...]:
+    """For each of these names the place of the one it is in a mirror: the left eye's is the right.
+
+    A name whose other side is not there is its own.
+    """
+    places = {label.lower(): place for place, label in enumerate(labels)}
+    pairs = []
+    for place, label in enumerate(labels):
+        by_word = "".join(OTHER_SIDE.get(word.lower(), word) for word in WORD.findall(label))
+        by_part = SIDE.sub(lambda side: OTHER_SIDE[side[0].lower()], label)  # lefteye
+        other = places.get(by_word.lower(), place)
+        pairs.append(places.get(by_part.lower(), place) if other == place else other)
+    return tuple(o if pairs[o] == place else place for place, o in enumerate(pairs))

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from io import BytesIO
+from math import ceil, floor
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,38 +19,111 @@ from PIL import ImageOps, UnidentifiedImageError
 from spindle.model.ops import Image
 
 Picture = Pillow.Image
+Readable = str | Path | bytes | Picture | NDArray[Any]  # as a picture: a path, a file's bytes ...
+Size = tuple[int, int]  # width, height
+Shares = TypeVar("Shares", float, NDArray[np.float64])
 RESAMPLE = {"bilinear": Pillow.Resampling.BILINEAR, "bicubic": Pillow.Resampling.BICUBIC}
+
+# how a camera may have been held, by EXIF: what was right or below in the file is then left, above
+ORIENTATION, LEFT, ABOVE, LYING = 0x112, (2, 3, 6, 7), (3, 4, 7, 8), (5, 6, 7, 8)
 
 
 @dataclass(frozen=True)
 class Frame:
-    """The part of a picture that a network sees, in shares of the picture's sides."""
+    """A part of a picture, in shares of the picture's sides; it may reach beyond them."""
 
-    left: float
-    top: float
-    right: float
-    bottom: float
+    left: float = 0.0
+    top: float = 0.0
+    right: float = 1.0
+    bottom: float = 1.0
 
-    def outside(self, x: float, y: float) -> tuple[float, float]:
+    @property
+    def width(self) -> float:
+        return self.right - self.left
+
+    @property
+    def height(self) -> float:
+        return self.bottom - self.top
+
+    def outside(self, x: Shares, y: Shares) -> tuple[Shares, Shares]:
         """A place in the frame as a place in the picture, both in shares."""
-        return self.left + x * (self.right - self.left), self.top + y * (self.bottom - self.top)
+        return self.left + x * self.width, self.top + y * self.height
+
+    def inside(self, x: Shares, y: Shares) -> tuple[Shares, Shares]:
+        """A place in the picture as a place in the frame, both in shares."""
+        return (x - self.left) / self.width, (y - self.top) / self.height
+
+    def part(self, inner: Frame) -> Frame:
+        """A frame in this frame as a frame in the picture."""
+        start, end = self.outside(inner.left, inner.top), self.outside(inner.right, inner.bottom)
+        return Frame(*start, *end)
 
 
-def read_picture(source: str | Path | bytes | Picture | NDArray[Any]) -> Picture:
+@dataclass(frozen=True)
+class Opened:
+    """A picture whose size is known; the pixels of a JPEG are still to be decoded, once."""
+
+    name: object  # how to speak of it
+    picture: Picture
+    size: Size  # once upright
+    orientation: int = 1
+
+    def read(self, least: Size = (1 << 30, 1 << 30)) -> tuple[Picture, Frame]:
+        """The picture, upright, and where in what is given it lies: nearly everywhere.
+
+        A JPEG is decoded at a half, a quarter or an eighth where that leaves it at least so large;
+        its last row and column may then lie partly outside the picture.
+        """
+        picture, wanted = self.picture, least[::-1] if self.orientation in LYING else least
+        with spoken(self.name):
+            lessened = picture.draft(None, (max(wanted[0], 1), max(wanted[1], 1)))
+            if lessened is None:
+                return upright(picture), Frame()
+            _, (_, _, *extent) = lessened
+            across, down = extent[0] / picture.width, extent[1] / picture.height
+            if self.orientation in LYING:
+                across, down = down, across
+            left = 1 - across if self.orientation in LEFT else 0.0
+            top = 1 - down if self.orientation in ABOVE else 0.0
+            return upright(picture), Frame(left, top, left + across, top + down)
+
+
+def read_picture(source: Readable) -> Picture:
     """Any picture as upright RGB: a path, the bytes of a file, a Pillow picture or an array."""
-    try:
+    return open_picture(source).read()[0]
+
+
+def open_picture(source: Readable) -> Opened:
+    with spoken(source):
         match source:
             case Pillow.Image():
-                return upright(source)
+                if not all(source.size):
+                    raise ValueError("it has no pixels")
+                picture = upright(ImageOps.exif_transpose(source))  # which is a copy
             case np.ndarray():
-                return upright(from_array(source))
-        if not isinstance(source, (str, Path, bytes)):
-            raise ValueError(f"it is a {type(source).__name__}, not a path, bytes or an array")
-        with (
-            warnings.catch_warnings(action="ignore"),  # of odd metadata: the picture is what counts
-            Pillow.open(BytesIO(source) if isinstance(source, bytes) else source) as picture,
-        ):
-            return upright(picture)
+                picture = upright(from_array(source))
+            case str() | Path() | bytes():
+                content = source if isinstance(source, bytes) else Path(source).read_bytes()
+                picture = Pillow.open(BytesIO(content))
+                if picture.format in ("JPEG", "MPO") and all(picture.size):
+                    held = picture.getexif().get(ORIENTATION, 1)
+                    size = picture.size[::-1] if held in LYING else picture.size
+                    return Opened(source, picture, size, held)
+                picture = upright(picture)
+            case _:
+                kind = type(source).__name__
+                raise ValueError(f"it is a {kind}, not a path, bytes or an array")
+        return Opened(source, picture, picture.size)
+
+
+@contextmanager
+def spoken(source: object) -> Iterator[None]:
+    """What goes wrong with a picture is said in a sentence that names it."""
+    try:
+        with warnings.catch_warnings(
+            action="ignore"
+        ):  # of odd metadata: the picture is what counts
+            yield
     except Exception as error:  # each kind of file breaks in ways of its own
         name = source if isinstance(source, (str, Path)) else "this picture"
         if isinstance(error, UnidentifiedImageError):
@@ -57,15 +133,18 @@ def read_picture(source: str | Path | bytes | Picture | NDArray[Any]) -> Picture
 
 
 def upright(picture: Picture) -> Picture:
-    """As the camera was held, in RGB; transparency is left out."""
+    """As the camera was held, in RGB; transparency is left out.  The picture given is used up."""
     if not all(picture.size):
         raise ValueError("it has no pixels")
-    picture = ImageOps.exif_transpose(picture)
+    ImageOps.exif_transpose(picture, in_place=True)
     if picture.mode.startswith("I"):
         pixels = np.asarray(picture)
         deep = picture.mode != "I" or pixels.max() > 255  # 16 bits in 32, as older Pillows open
         picture = Pillow.fromarray((pixels >> (8 if deep else 0)).clip(0, 255).astype(np.uint8))
-    return picture.convert("RGBA" if picture.mode in ("P", "PA") else "RGB").convert("RGB")
+    if picture.mode in ("P", "PA"):
+        picture = picture.convert("RGBA")
+    picture.load()
+    return picture if picture.mode == "RGB" else picture.convert("RGB")
 
 
 def from_array(array: NDArray[Any]) -> Picture:
@@ -79,24 +158,45 @@ def from_array(array: NDArray[Any]) -> Picture:
 
 def prepare(picture: Picture, image: Image) -> tuple[NDArray[np.uint8], Frame]:
     """The picture as the network's first op wants it, and the part of it that is seen."""
-    size, (wide, high) = (image.width, image.height), picture.size
-    resample = RESAMPLE[image.resample]
-    if image.fit == "pad":
-        scale = min(image.width / wide, image.height / high)
-        inner = max(round(wide * scale), 1), max(round(high * scale), 1)
-        canvas = Pillow.new("RGB", size, tuple(round(min(max(m, 0), 255)) for m in image.mean))
-        canvas.paste(picture.resize(inner, resample))
-        return np.asarray(canvas), Frame(0, 0, image.width / inner[0], image.height / inner[1])
-    share = (1.0, 1.0)
-    if image.fit == "crop":
-        side = min(wide / image.width, high / image.height) * image.fraction
-        share = min(side * image.width / wide, 1.0), min(side * image.height / high, 1.0)
-    left, top = (1 - share[0]) / 2, (1 - share[1]) / 2
-    frame = Frame(left, top, left + share[0], top + share[1])
-    box = (
-        frame.left * wide,
-        frame.top * high,
-        min(frame.right, 1) * wide,
-        min(frame.bottom, 1) * high,
-    )
-    return np.asarray(picture.resize(size, resample, box)), frame
+    frame = seen(picture.size, image)
+    return np.asarray(show(picture, frame, image)), frame
+
+
+def seen(size: Size, image: Image) -> Frame:
+    """The part that prediction sees of a picture of this size."""
+    wide, high = size
+    match image.fit:
+        case "pad":
+            scale = min(image.width / wide, image.height / high)
+            inner = max(round(wide * scale), 1), max(round(high * scale), 1)
+            return Frame(0, 0, image.width / inner[0], image.height / inner[1])
+        case "crop":
+            side = min(wide / image.width, high / image.height) * image.fraction
+            share = min(side * image.width / wide, 1.0), min(side * image.height / high, 1.0)
+            left, top = (1 - share[0]) / 2, (1 - share[1]) / 2
+            return Frame(left, top, left + share[0], top + share[1])
+    return Frame()
+
+
+def show(picture: Picture, frame: Frame, image: Image, size: Size | None = None) -> Picture:
+    """What is in a frame, at the network's size or another; beyond the picture is the mean."""
+    size = size or (image.width, image.height)
+    first, last, left, right = span(frame.left, frame.right, size[0])
+    upper, lower, top, bottom = span(frame.top, frame.bottom, size[1])
+    inner = last - first, lower - upper
+    box = left * picture.width, top * picture.height, right * picture.width, bottom * picture.height
+    if inner == size:
+        return picture.resize(size, RESAMPLE[image.resample], box)
+    canvas = Pillow.new("RGB", size, tuple(round(min(max(m, 0), 255)) for m in image.mean))
+    if min(inner) > 0:
+        canvas.paste(picture.resize(inner, RESAMPLE[image.resample], box), (first, upper))
+    return canvas
+
+
+def span(start: float, end: float, pixels: int) -> tuple[int, int, float, float]:
+    """Which of a frame's pixels lie wholly in the picture, and which part of its side they show."""
+    pixel = (end - start) / pixels
+    first = max(ceil(-start / pixel - 1e-6), 0)
+    last = min(floor((1 - start) / pixel + 1e-6), pixels)
+    shown_end = end if last == pixels else round(start + last * pixel, 12)
+    return first, last, max(start + first * pixel, 0.0), min(shown_end, 1.0)

@@ -102,6 +102,16 @@ def find(ops: Iterable[Op], name: str) -> Tensor:
     raise ValueError(f"there is no {name!r} in this network; its stages are {', '.join(stages)}")
 
 
+def lead(graph: Graph, tensor: Tensor) -> list[Op]:
+    """The last ops with weights before a tensor, and all that stands between them and it."""
+    made = next(op for op in graph.ops if op.name == tensor.name)
+    found = [made]
+    if not made.weights:
+        for before in made.inputs:
+            found += lead(graph, before)
+    return found
+
+
 def pruned(ops: Iterable[Op], outputs: tuple[Tensor, ...]) -> Graph:
     """The graph of these outputs: what none of them needs is not in it."""
     needed, kept = {tensor.name for tensor in outputs}, []

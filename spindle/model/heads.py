@@ -156,13 +156,14 @@ class Head:
 
 
 _DEEPLAB = Head(deeplab, "segment", (513, 513), 21, output_stride=16, fit="pad")
+_POSE = Head(pose, "pose", (256, 192), 17, fit="pad")  # a body stretched is another body
 HEADS = {
     "classifier": Head(classifier, "classify", (224, 224), 1000, fit="crop"),
     "ssd": Head(ssd, "detect", (320, 320), 80),
     "ssdlite": Head(ssdlite, "detect", (320, 320), 80),
     "deeplab": _DEEPLAB,
     "deeplab-aspp": replace(_DEEPLAB, draw=deeplab_aspp),
-    "pose": Head(pose, "pose", (256, 192), 17),
-    "pose-light": Head(pose_light, "pose", (256, 192), 17),
+    "pose": _POSE,
+    "pose-light": replace(_POSE, draw=pose_light),
     "embedding": Head(embedding, "embed", (256, 128), 0),
 }

@@ -44,23 +44,31 @@ class Network(nn.Module):
     """One module for each op, under the op's own name; pictures in, the graph's outputs out.
 
     Pictures are batch x channels x height x width with values 0 to 255, bytes or floats; the graph
-    itself brings them into its range.
+    itself brings them into its range.  In memory channels lie last, whatever the batch or the size:
+    torch's kernels for that are the faster ones at every size measured (training/layout.py).
     """
+
+    order = torch.channels_last
 
     def __init__(self, graph: Graph, weights: Weights | None = None, seed: int = 0):
         super().__init__()
         self.graph = graph
+        self.spent = spent(graph)
         for op in graph.ops:
             if hasattr(self, op.name):
                 raise ValueError(f"torch has another use for the name {op.name!r}: rename this op")
             self.add_module(op.name, layer(op))
         self.load(initial(graph, seed) if weights is None else weights)
+        self.to(memory_format=self.order)  # type: ignore[call-overload]
 
     def forward(self, pictures: Tensor) -> Tensor | tuple[Tensor, ...]:
-        values = {"": pictures}
-        for op in self.graph.ops:
+        pictures = pictures.contiguous(memory_format=self.order)
+        values: dict[str, Tensor] = {}
+        for op, gone in zip(self.graph.ops, self.spent, strict=True):
             inputs = [values[tensor.name] for tensor in op.inputs] or [pictures]
             values[op.name] = self.get_submodule(op.name)(*inputs)
+            for name in gone:
+                del values[name]
         outputs = tuple(values[tensor.name] for tensor in self.graph.outputs)
         return outputs if len(outputs) > 1 else outputs[0]
 
@@ -90,6 +98,17 @@ class Network(nn.Module):
             for op in self.graph.ops
             for part in op.weights | op.statistics
         ]
+
+
+def spent(graph: Graph) -> list[tuple[str, ...]]:
+    """After each op, the tensors that nobody reads again: what is let go is memory to use anew."""
+    kept = {tensor.name for tensor in graph.outputs}
+    gone = []
+    for op in reversed(graph.ops):
+        names = {tensor.name for tensor in (*op.inputs, op.output)} - kept
+        kept |= names
+        gone.append(tuple(sorted(names)))
+    return gone[::-1]
 
 
 def to_torch(op: Op, weight: Tensor) -> Tensor:
@@ -168,7 +187,8 @@ def convolution(op: Conv) -> list[tuple[str, nn.Module]]:
     if op.norm:
         parts.append(("norm", batch_norm(op.channels, op.norm)))
     if op.act:
-        parts.append(("act", nn.ReLU6() if op.act == "relu6" else nn.ReLU()))
+        bend = nn.ReLU6 if op.act == "relu6" else nn.ReLU
+        parts.append(("act", bend(inplace=True)))  # nobody else reads what stands before it
     return parts
 
 

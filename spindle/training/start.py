@@ -1,0 +1,112 @@
+"""How does a run begin?  From data, a recipe and perhaps a model, to the first step."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from spindle.data.datasets import parted
+from spindle.data.samples import Dataset
+from spindle.model import weights
+from spindle.model.weights import Model, Weights
+from spindle.training import recipe as recipes
+from spindle.training.feed import Show, cores
+from spindle.training.frozen import features, fit_classifier, with_last
+from spindle.training.judging import judged
+from spindle.training.layout import hold_memory
+from spindle.training.loop import teach
+from spindle.training.machines import Machine, joined
+from spindle.training.norms import estimate, normless
+from spindle.training.recipe import Recipe
+from spindle.training.run import MODEL, Moment, Run, Watch, quiet
+from spindle.training.transfer import begin
+
+
+def train(
+    data: Dataset,
+    out: str | Path,
+    recipe: Recipe | None = None,
+    start: Model | None = None,
+    teacher: Model | None = None,
+    device: str = "auto",
+    share: float = 0.2,
+    watch: Watch = quiet,
+    **network: Any,
+) -> Model:
+    """Teaches a network on this data, and leaves the best of it in `out`; goes on where it was.
+
+    `start` is a model to begin with, `teacher` one to listen to; `network` is what else is to be
+    said of the network: model, width, size, head, family, output_stride.  Of data without a "val"
+    split, `share` of the pictures is kept for judging.
+    """
+    recipe = recipe or recipes.RECIPES[recipes.usual(data.task, start is not None)]
+    data = parted(data, share, recipe.seed)
+    folder = Path(out)
+    folder.mkdir(parents=True, exist_ok=True)
+    hold_memory()
+    with joined(device) as machine:
+        graph, first, notes = begin(data.task, data.labels, start, seed=recipe.seed, **network)
+        watch = watch if machine.first else quiet
+        settings = described(data, recipe, start, teacher, machine, share, network)
+        run = Run(folder, data, recipe, machine, graph, notes, settings, watch)
+        if recipe.cached:
+            return last_layer(run, first)
+        if normless(graph) and recipe.norms != "frozen":
+            graph, first = estimate(graph, first, run.counted())
+            run = replace(run, graph=graph)
+        return teach(run, first, teacher)
+
+
+def last_layer(run: Run, first: Weights) -> Model:
+    """A classifier whose trunk stays as it is, and whose last layer is fitted to what that says."""
+    data, graph, seed = run.data, run.graph, run.recipe.seed
+    if data.task != "classify":
+        raise ValueError(f"only a classifier can be taught its last layer alone, not {data.task}")
+    train = list(data.splits["train"])
+    rows = features(
+        graph, first, train, lambda sample: Show(graph.image)(sample).pixels,
+        mirrored=run.recipe.flip > 0, workers=cores(), device=str(run.machine.device),
+        show=lambda done: run.watch(Moment("looking at pictures", done, len(train))),
+    )  # fmt: skip
+    kinds = np.array([sample.kind for sample in train])
+    learnt = with_last(graph, first, *fit_classifier(rows, kinds, len(data.labels), seed))
+    scores = judged(graph, learnt, data, run.machine, run.watch).scores()
+    weights.save(run.model(learnt, scores), run.folder / MODEL)
+    return weights.load(run.folder / MODEL)
+
+
+def described(
+    data: Dataset,
+    recipe: Recipe,
+    start: Model | None,
+    teacher: Model | None,
+    machine: Machine,
+    share: float,
+    network: dict[str, Any],
+) -> dict[str, Any]:
+    """All that decides how a run ends; one that is to go on must have the same."""
+    return asdict(recipe) | {
+        "data": str(data.path.resolve()),
+        "pictures": {name: len(samples) for name, samples in data.splits.items()},
+        "labels": list(data.labels),
+        "split": share,
+        "weights": identity(start),
+        "teacher": identity(teacher),
+        "machines": machine.world,
+        "device": machine.device.type,
+        "network": {name: repr(value) for name, value in network.items() if value is not None},
+    }
+
+
+def identity(model: Model | None) -> str:
+    """What tells one model's numbers from another's."""
+    if model is None:
+        return ""
+    total = hashlib.sha256()
+    for name, array in sorted(model.weights.items()):
+        total.update(name.encode() + np.ascontiguousarray(array).tobytes())
+    return total.hexdigest()

@@ -1,0 +1,199 @@
+"""A run that is stopped goes on to the same bits, and whatever stops it is told in a sentence."""
+
+from __future__ import annotations
+
+import errno
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image as Pillow
+
+from spindle.data.samples import Dataset, Listed, Sample
+from spindle.model import atomic
+from spindle.model.heads import Task
+from spindle.model.weights import Model
+from spindle.training import loop
+from spindle.training.checkpoint import NAME
+from spindle.training.recipe import RECIPES, Recipe
+from spindle.training.run import Moment
+from spindle.training.start import train
+from tests.test_recipe import TASKS, lessons
+
+SHORT = replace(RECIPES["quick"], epochs=2, batch=4, seed=7, drop=0.3, erase=0.5)
+
+
+class Killed(BaseException):
+    """What nothing in a run can catch."""
+
+
+def run(folder: Path, recipe: Recipe = SHORT, task: Task = "classify", until: int = 0) -> Model:
+    """A run, killed once it has said so many words."""
+    said = 0
+
+    def watch(moment: Moment) -> None:
+        nonlocal said
+        said += 1
+        if said == until:
+            raise Killed
+
+    return train(
+        lessons(task, 16, judged=4), folder, recipe, width=0.1, size=64, device="cpu", watch=watch
+    )
+
+
+def bits(folder: Path) -> bytes:
+    return (folder / "model.safetensors").read_bytes()
+
+
+@pytest.mark.parametrize("task", TASKS)
+@pytest.mark.parametrize("safe", [0.0, 60.0])
+def test_a_killed_run_ends_in_the_same_bits(
+    task: Task, safe: float, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run(tmp_path / "whole", task=task)
+    monkeypatch.setattr(loop, "SAFE", safe)
+    with pytest.raises(Killed):
+        run(tmp_path / "killed", task=task, until=12 if safe else 3)
+    run(tmp_path / "killed", task=task)
+    assert bits(tmp_path / "killed") == bits(tmp_path / "whole")
+    logs = [
+        [json.loads(line) for line in (tmp_path / name / "metrics.jsonl").read_text().splitlines()]
+        for name in ("whole", "killed")
+    ]
+    for whole, killed in zip(*logs, strict=True):
+        for row in (whole, killed):
+            del row["time"], row["pictures_per_second"]
+        assert whole == killed
+
+
+@pytest.mark.parametrize("changes", [
+    {"accumulate": 2}, {"sharpness": 0.05}, {"average": 0.0}, {"norms": "estimate"},
+    {"norms": "frozen"}, {"freeze": "block06"}, {"mixup": 0.2, "cutmix": 1.0},
+    {"optimizer": "rmsprop", "rate": 0.01}, {"optimizer": "sgd"}, {"repeats": 2}, {"patience": 1},
+    {"precision": "bf16"},
+])  # fmt: skip
+def test_whatever_a_recipe_asks_a_killed_run_ends_in_the_same_bits(
+    changes: dict[str, object], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    recipe = replace(SHORT, **changes)  # type: ignore[arg-type]
+    run(tmp_path / "whole", recipe)
+    monkeypatch.setattr(loop, "SAFE", 0.0)
+    with pytest.raises(Killed):
+        run(tmp_path / "killed", recipe, until=3)
+    run(tmp_path / "killed", recipe)
+    assert bits(tmp_path / "killed") == bits(tmp_path / "whole")
+
+
+def test_the_seed_decides_and_nothing_else(tmp_path: Path) -> None:
+    run(tmp_path / "a")
+    run(tmp_path / "b")
+    run(tmp_path / "c", replace(SHORT, seed=8))
+    assert bits(tmp_path / "a") == bits(tmp_path / "b") != bits(tmp_path / "c")
+
+
+def test_a_finished_run_is_not_begun_again(tmp_path: Path) -> None:
+    run(tmp_path)
+    before = (tmp_path / "metrics.jsonl").stat().st_mtime_ns
+    said: list[Moment] = []
+    again = train(
+        lessons("classify", 16, judged=4), tmp_path, SHORT, width=0.1, size=64, device="cpu",
+        watch=said.append,
+    )  # fmt: skip
+    assert not said and (tmp_path / "metrics.jsonl").stat().st_mtime_ns == before
+    assert again.metrics["top1"] >= 0
+    with pytest.raises(ValueError, match=r"was begun with seed 7, not 1: .* another --out"):
+        run(tmp_path, replace(SHORT, seed=1))
+
+
+def test_it_stops_early_where_nothing_gets_better(tmp_path: Path) -> None:
+    run(tmp_path, replace(SHORT, epochs=20, patience=2, rate=1e-9))
+    rows = (tmp_path / "metrics.jsonl").read_text().splitlines()
+    assert 3 <= len(rows) < 20
+
+
+def test_a_loss_that_is_no_number_keeps_the_last_good_state(tmp_path: Path) -> None:
+    recipe = replace(SHORT, optimizer="sgd", rate=1e3, clip=0.0, epochs=50, schedule="constant")
+    with pytest.raises(ValueError, match=r"the loss is (nan|inf) in step \d+.*--rate"):
+        run(tmp_path, recipe)
+
+
+def test_a_full_disk_keeps_the_last_good_state(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with pytest.raises(Killed):
+        run(tmp_path, until=12)  # in the second epoch
+    kept = (tmp_path / NAME).read_bytes()
+
+    def full(path: Path, content: bytes) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(path))
+
+    with monkeypatch.context() as patch:
+        patch.setattr(atomic, "write", full)
+        with pytest.raises(OSError, match="No space left"):
+            run(tmp_path)
+    assert (tmp_path / NAME).read_bytes() == kept
+    run(tmp_path / "whole")
+    run(tmp_path)
+    assert bits(tmp_path) == bits(tmp_path / "whole")
+
+
+def test_a_picture_deleted_half_way_is_named_and_the_run_goes_on_once_it_is_back(
+    tmp_path: Path,
+) -> None:
+    files = []
+    for number, sample in enumerate(lessons("classify", 8).splits["train"]):
+        files.append(tmp_path / f"{number}.png")
+        Pillow.fromarray(np.asarray(sample.picture)).save(files[-1])
+    listed = Listed(Sample(path, path.name, n % 3) for n, path in enumerate(files))
+    data = Dataset(tmp_path, "drawn", "classify", ("a", "b", "c"), {"train": listed, "val": listed})
+    content = files[3].read_bytes()
+
+    def gone(moment: Moment) -> None:
+        if moment.row and moment.row["epoch"] == 1:
+            files[3].unlink()
+
+    def go(folder: str, watch: object = lambda moment: None) -> None:
+        train(data, tmp_path / folder, SHORT, width=0.1, size=64, device="cpu", watch=watch)  # type: ignore[arg-type]
+
+    go("whole")
+    with pytest.raises(ValueError, match=r"3\.png.*No such file"):
+        go("run", gone)
+    files[3].write_bytes(content)
+    go("run")
+    assert bits(tmp_path / "run") == bits(tmp_path / "whole")
+
+
+CHILD = """
+import sys
+from pathlib import Path
+from tests.test_loop import SHORT, run
+from dataclasses import replace
+run(Path(sys.argv[1]), replace(SHORT, epochs=40))
+"""
+
+
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM, signal.SIGINT])
+def test_a_signal_to_a_real_process_loses_nothing(number: int, tmp_path: Path) -> None:
+    whole = replace(SHORT, epochs=40)
+    run(tmp_path / "whole", whole)
+    child = subprocess.Popen(
+        [sys.executable, "-c", CHILD, str(tmp_path / "run")], stderr=subprocess.PIPE, text=True
+    )
+    log = tmp_path / "run" / "metrics.jsonl"
+    while not log.exists() and child.poll() is None:
+        time.sleep(0.05)
+    child.send_signal(number)
+    _, errors = child.communicate()
+    assert child.returncode != 0
+    if number != signal.SIGKILL:
+        assert "run the same command to go on" in errors
+    run(tmp_path / "run", whole)
+    assert bits(tmp_path / "run") == bits(tmp_path / "whole")
