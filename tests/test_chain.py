@@ -35,7 +35,9 @@ def test_a_network_taught_kept_and_opened_says_the_same(tmp_path: Path) -> None:
     taught = train(data, tmp_path, recipe, width=0.1, size=48, family=PAPER, device="cpu")
     path = tmp_path / "model.safetensors"
     opened = spindle.open_model(path)
-    assert opened == taught and opened.labels == data.labels and len(opened.hash) == 64
+    assert opened.graph == taught.graph and opened.labels == data.labels
+    assert opened.metrics == taught.metrics and opened.hash == taught.hash
+    assert all((opened.weights[name] == taught.weights[name]).all() for name in taught.weights)
     assert opened.recipe["batch"] == 4 and "torch" in opened.versions
     for sample in data.splits["val"]:
         numpy_says = spindle.load(path)(sample.picture)

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from PIL import Image as Pillow
 
-from spindle.data.check import check
+from spindle.data.check import examine
 from spindle.data.datasets import find
 from spindle.data.drawn import draw_data
 from spindle.data.examine import look_at
@@ -43,7 +43,7 @@ def turned(path: Path) -> None:
 
 def report(task: Task = "classify", labels: tuple[str, ...] = ("a",), **splits: Any) -> Report:
     own: dict[str, Samples] = {split: Listed(samples) for split, samples in splits.items()}
-    return check(Dataset(Path("data"), "by hand", task, labels, own))
+    return examine(Dataset(Path("data"), "by hand", task, labels, own))
 
 
 def told(found: Report, file: str) -> list[Problem]:
@@ -235,26 +235,26 @@ def test_progress_is_shown() -> None:
     steps: list[tuple[int, int]] = []
     samples = [Sample(np.asarray(drawn(seed)), str(seed), 0) for seed in range(5)]
     data = Dataset(Path(), "", "classify", ("a",), {"train": Listed(samples), "val": Listed()})
-    check(data, lambda done, total: steps.append((done, total)))
+    examine(data, lambda done, total: steps.append((done, total)))
     assert steps == [(number, 5) for number in range(1, 6)]
 
 
 @pytest.mark.parametrize("task", ["classify", "detect", "segment", "pose", "embed"])
 def test_drawn_data_is_sound_and_can_be_listed(tmp_path: Path, task: Task) -> None:
     draw_data(tmp_path, task, 60, 48)
-    found = check(find(tmp_path))
+    found = examine(find(tmp_path))
     assert not found.problems, str(found)
     assert sum(counts["pictures"] for counts in found.counts.values()) == 60
     assert "Nothing is wrong" in str(found)
     data = find(tmp_path)
     write_list(found.clean(data), tmp_path / "clean.jsonl")
     again = read_list(tmp_path / "clean.jsonl")
-    assert check(again).to_json()["counts"] == found.to_json()["counts"]
+    assert examine(again).to_json()["counts"] == found.to_json()["counts"]
 
 
 def test_blood_cells(data: Path) -> None:
     dataset = find(data / "bccd")
-    found = check(dataset)
+    found = examine(dataset)
     text = str(found)
     assert "BloodImage_00343.xml: object 4 (RBC) is degenerate" in text
     assert "BloodImage_00338.xml: object 13 (RBC) is degenerate" in text

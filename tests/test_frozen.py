@@ -10,7 +10,6 @@ from numpy.typing import NDArray
 from spindle.compiler import reference
 from spindle.model.family import mobilenet_v2
 from spindle.model.graph import PAPER, TORCH, Family, Graph
-from spindle.model.ops import Image
 from spindle.model.weights import Weights
 from spindle.training import frozen
 from tests.scramble import scrambled
@@ -124,19 +123,3 @@ def test_the_answer_is_the_model_with_another_last_layer() -> None:
     np.testing.assert_allclose(logits, rows[5, 0] @ weight.T + bias, rtol=1e-3, atol=1e-3)
     changed = {name for name in taught if not np.array_equal(taught[name], weights[name])}
     assert changed == {"logits.weight", "logits.bias"}
-
-
-def test_pictures_are_framed_as_tells_them_apart() -> None:
-    """What tells them apart is at the edge, and a crop loses it."""
-    graph = mobilenet_v2(0.35, 32, classes=2, family=FOLDED)
-    weights, kinds = scrambled(graph), np.arange(40) % 2
-    assert graph.image.fit == "crop"
-
-    def see(number: int, image: Image) -> NDArray[np.uint8]:
-        picture = np.random.default_rng(number).integers(0, 256, (32, 32, 3), np.uint8)
-        if image.fit == "stretch":
-            picture[:, :6] = 255 * kinds[number]
-        return picture
-
-    chosen = frozen.framed(graph, weights, range(40), kinds, 2, see)
-    assert chosen.image.fit == "stretch" and chosen == frozen.refit(graph, "stretch")

@@ -19,7 +19,7 @@ from spindle.model.ops import Conv
 from spindle.model.weights import Weights, initial
 from spindle.training.adopt import adopt_weights
 from spindle.training.network import Network
-from spindle.training.norms import estimate, freeze_norms, normless, norms, re_estimate
+from spindle.training.norms import estimate, normless, norms, re_estimate
 from tests.scramble import scrambled
 
 LAST = {"detect": ("boxes", "classes"), "pose": ("heatmaps",), "embed": ("embedding", "identities")}
@@ -150,15 +150,3 @@ def test_deeper_statistics_are_those_that_torch_learns_with() -> None:
             np.testing.assert_allclose(a[f"{op.name}.mean"], b[f"{op.name}.mean"], atol=1e-4)
             unbiased = a[f"{op.name}.var"] * count / (count - 1)
             np.testing.assert_allclose(unbiased, b[f"{op.name}.var"], rtol=1e-3, atol=1e-5)
-
-
-def test_frozen_norms_count_no_more() -> None:
-    graph = mobilenet_v2(0.35, 33, family=TORCH, classes=3)
-    network = Network(graph, scrambled(graph)).train()
-    before = network.weights()
-    freeze_norms(network)
-    network(pictures(graph, 2)[0])
-    after = network.weights()
-    assert all(np.array_equal(before[name], after[name]) for name in before)
-    network.train()(pictures(graph, 2)[0])
-    assert not np.array_equal(before["stem.mean"], network.weights()["stem.mean"])

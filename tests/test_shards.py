@@ -18,7 +18,7 @@ import numpy as np
 import pytest
 
 from spindle.data import shard as rooms
-from spindle.data.check import check
+from spindle.data.check import examine
 from spindle.data.samples import Sample
 from spindle.data.shards import Shards, expanded, find_shards
 from spindle.data.tar import walk
@@ -207,7 +207,7 @@ def test_what_is_wrong_with_a_shard_is_said_and_the_rest_is_used(tmp_path: Path)
     numbers = [key(sample) for sample in data.splits["train"]]
     assert numbers == [*range(numbers[-3] + 1), 50, 51] and 13 < len(numbers) < 32
     assert sorted(key(s) for _, s in data.splits["train"].shuffled(0)) == numbers
-    found = check(data)
+    found = examine(data)
     assert "train-002.tgz is broken or cut short" in str(found)
     assert len(found.clean(data).splits["train"]) == 0  # no jpg of this test is a picture
 

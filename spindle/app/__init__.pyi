@@ -8,7 +8,7 @@ from spindle.app.predictor import MULTI_SCALE as MULTI_SCALE
 from spindle.app.predictor import load as load
 from spindle.app.predictor import open_model as open_model
 from spindle.app.watching import Watcher as Watcher
-from spindle.data.check import check as check
+from spindle.data.check import examine as examine
 from spindle.data.datasets import find as find
 from spindle.data.drawn import draw_data as draw_data
 from spindle.data.listing import write_list as write_list

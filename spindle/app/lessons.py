@@ -148,7 +148,7 @@ def check(
     found = app.find(data, task, format)
     bar = Bar("looking", sum(map(len, found.splits.values())), "pictures")
     try:
-        report = app.check(found, lambda done, total: bar.show(done))
+        report = app.examine(found, lambda done, total: bar.show(done))
     finally:
         bar.end()
     print(jsonlib.dumps(report.to_json()) if json else report)

@@ -74,7 +74,9 @@ def run(verbs: Sequence[Verb], about: str, version: str, argv: Sequence[str] | N
         reason = f"{error.filename or 'the system'}: {error.strerror or error}"
     except MemoryError:
         reason = "there is not memory enough for a network of this size"
-    except KeyboardInterrupt:
+    except KeyboardInterrupt as stopped:  # by hand, or by whoever ends processes here
+        if str(stopped):
+            print(f"spindle: {one_line(str(stopped))}", file=sys.stderr)
         return 130
     print(f"spindle: {one_line(reason)}", file=sys.stderr)
     settle()

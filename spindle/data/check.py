@@ -42,7 +42,7 @@ class Notes:
     nameless: dict[int, list[str]] = field(default_factory=lambda: defaultdict(list))  # in masks
 
 
-def check(dataset: Dataset, show: Show = lambda done, total: None) -> Report:
+def examine(dataset: Dataset, show: Show = lambda done, total: None) -> Report:
     """Opens every picture and looks at everything that is said of it."""
     notes = Notes(dataset, list(dataset.problems))
     total, done = sum(map(len, dataset.splits.values())), 0

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import replace
@@ -15,13 +15,13 @@ from typing import TypeVar
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn import functional
-from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 from spindle.model.graph import Graph
 from spindle.model.ops import Fit, Image
 from spindle.model.weights import Weights
+from spindle.training.layout import quick
 from spindle.training.network import Network
 from spindle.training.transfer import predictors
 
@@ -32,8 +32,6 @@ PIXELS, MOST = 8 * 224 * 224, 64  # in a batch: what a core's cache still holds;
 PENALTIES = tuple(10.0 ** (-half / 2) for half in range(11))  # strongest first
 FOLDS, FEW = 5, 2000  # of more pictures than those few, one fold says enough
 STEPS = 100  # of L-BFGS at most, for each penalty
-TRIAL = 400  # pictures that decide how pictures are framed
-FITS: tuple[Fit, ...] = ("crop", "stretch")
 
 
 def trunk(graph: Graph, weights: Weights) -> tuple[Graph, Weights]:
@@ -62,15 +60,16 @@ def features(
     each other, and between reading and judging as well.
     """
     part, rest = trunk(graph, weights)
-    network = quick(Network(part, rest)).to(device)
+    ask = quick(Network(part, rest).to(device))
     size = min(max(PIXELS // (graph.image.height * graph.image.width), 1), MOST)
 
     def judge(batch: list[T]) -> Floats:
         pixels = torch.from_numpy(np.stack([see(sample) for sample in batch]))
         pictures = pixels.to(device).permute(0, 3, 1, 2)
         views = [pictures, pictures.flip(3)] if mirrored else [pictures]
-        with torch.inference_mode():
-            return torch.stack([network(view).flatten(1) for view in views], 1).cpu().numpy()
+        made = [ask(view) for view in views]
+        rows = [rows.flatten(1) for rows in made if isinstance(rows, Tensor)]
+        return torch.stack(rows, 1).cpu().numpy()
 
     made, done = [], 0
     with single(), ThreadPoolExecutor(workers) as pool:
@@ -80,20 +79,6 @@ def features(
     if not made:
         raise ValueError("there are no pictures to learn from")
     return np.concatenate(made)
-
-
-def quick(network: Network) -> Network:
-    """The same function for looking only: norms inside their convolutions, channels last."""
-    network.eval()
-    for layer in network.modules():
-        conv, norm = getattr(layer, "conv", None), getattr(layer, "norm", None)
-        if isinstance(layer, nn.Sequential) and conv is not None and norm is not None:
-            layer.conv = fuse_conv_bn_eval(conv, norm)
-            layer.norm = nn.Identity()
-        if isinstance(layer, nn.ReLU6 | nn.ReLU):
-            layer.inplace = True
-    network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-    return network
 
 
 @contextmanager
@@ -239,29 +224,6 @@ def descend(start: Tensor, x: Tensor, truth: Tensor, penalty: float) -> Tensor:
 
     optimizer.step(loss)  # type: ignore[no-untyped-call]
     return (step * unit).detach()
-
-
-def framed(
-    graph: Graph,
-    weights: Weights,
-    samples: Sequence[T],
-    kinds: NDArray[np.int64],
-    classes: int,
-    see: Callable[[T, Image], NDArray[np.uint8]],
-    seed: int = 0,
-) -> Graph:
-    """The graph with pictures stretched or cropped: whichever tells held-out pictures apart better.
-
-    A few hundred pictures decide; things look larger in a crop, and are cut off by it.
-    """
-    chosen = np.random.default_rng(seed).permutation(len(samples))[:TRIAL]
-    few = [samples[i] for i in chosen]
-
-    def surprise(tried: Graph) -> float:
-        rows = features(tried, weights, few, lambda sample: see(sample, tried.image))
-        return fitted(rows, kinds[chosen], classes, seed)[2]
-
-    return min((refit(graph, fit) for fit in FITS), key=surprise)
 
 
 def refit(graph: Graph, fit: Fit) -> Graph:

@@ -99,12 +99,6 @@ def norms(network: nn.Module) -> list[nn.BatchNorm2d]:
     return [module for module in network.modules() if isinstance(module, nn.BatchNorm2d)]
 
 
-def freeze_norms(network: nn.Module) -> None:
-    """Norms use what they have counted and count no more, until `network.train()` is called."""
-    for norm in norms(network):
-        norm.eval()
-
-
 @torch.no_grad()
 def re_estimate(network: nn.Module, pictures: Iterable[Tensor]) -> None:
     """Counts every norm's mean and variance anew: those of all these pictures, not of the last.

@@ -4,18 +4,22 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import asdict, replace
+from itertools import islice
+from math import log
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from spindle.data.datasets import parted
-from spindle.data.samples import Dataset
+from spindle.data.preprocess import open_picture
+from spindle.data.samples import Dataset, Samples
 from spindle.model import weights
+from spindle.model.ops import Fit, Image
 from spindle.model.weights import Model, Weights
 from spindle.training import recipe as recipes
 from spindle.training.feed import Show, cores
-from spindle.training.frozen import features, fit_classifier, with_last
+from spindle.training.frozen import features, fit_classifier, refit, with_last
 from spindle.training.judging import judged
 from spindle.training.layout import hold_memory
 from spindle.training.loop import teach
@@ -24,6 +28,10 @@ from spindle.training.norms import estimate, normless
 from spindle.training.recipe import Recipe
 from spindle.training.run import MODEL, Moment, Run, Watch, quiet
 from spindle.training.transfer import begin
+
+A_FEW = 100  # pictures that show of what shape they all are
+ALIKE = 0.05  # of two shapes, in logarithms
+FEW = 1000  # pictures, of which mirror images are worth their time
 
 
 def train(
@@ -50,6 +58,8 @@ def train(
     hold_memory()
     with joined(device) as machine:
         graph, first, notes = begin(data.task, data.labels, start, seed=recipe.seed, **network)
+        if data.task == "classify" and (start is None or start.labels != data.labels):
+            graph = refit(graph, fitting(data.splits["train"], graph.image))
         watch = watch if machine.first else quiet
         settings = described(data, recipe, start, teacher, machine, share, network)
         run = Run(folder, data, recipe, machine, graph, notes, settings, watch)
@@ -61,6 +71,14 @@ def train(
         return teach(run, first, teacher)
 
 
+def fitting(samples: Samples, image: Image) -> Fit:
+    """How classes' pictures come to the network's size: whole where that distorts none of them."""
+    sizes = [open_picture(sample.picture).size for sample in islice(samples, A_FEW)]
+    aspect = image.width / image.height
+    alike = all(abs(log(wide / high / aspect)) < ALIKE for wide, high in sizes)
+    return "stretch" if alike else "crop"
+
+
 def last_layer(run: Run, first: Weights) -> Model:
     """A classifier whose trunk stays as it is, and whose last layer is fitted to what that says."""
     data, graph, seed = run.data, run.graph, run.recipe.seed
@@ -69,7 +87,7 @@ def last_layer(run: Run, first: Weights) -> Model:
     train = list(data.splits["train"])
     rows = features(
         graph, first, train, lambda sample: Show(graph.image)(sample).pixels,
-        mirrored=run.recipe.flip > 0, workers=cores(), device=str(run.machine.device),
+        mirrored=len(train) < FEW, workers=cores(), device=str(run.machine.device),
         show=lambda done: run.watch(Moment("looking at pictures", done, len(train))),
     )  # fmt: skip
     kinds = np.array([sample.kind for sample in train])
