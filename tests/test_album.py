@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from PIL import Image as Pillow
 
-from spindle.data.album import (
+from spindle.data.forms.album import (
     Album,
     files,
     folders,

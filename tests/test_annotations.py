@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from spindle.data.annotations import Mark, gather, numbers
+from spindle.data.forms.annotations import Mark, gather, numbers
 from spindle.data.samples import Problem
 
 places = st.floats(-50, 150)

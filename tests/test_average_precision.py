@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from spindle.data import average_precision as ap
+from spindle.data.judges import average_precision as ap
 
 seeds = st.integers(0, 2**32 - 1)
 

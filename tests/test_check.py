@@ -16,8 +16,8 @@ from spindle.data.check import examine
 from spindle.data.datasets import find
 from spindle.data.drawn import draw_data
 from spindle.data.examine import look_at
+from spindle.data.forms.listing import read_list, write_list
 from spindle.data.health import Report
-from spindle.data.listing import read_list, write_list
 from spindle.data.samples import Dataset, Listed, Objects, Problem, Sample, Samples
 from spindle.data.synthetic import scene
 from spindle.model.heads import Task

@@ -14,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pycocotools.coco import COCO
 
-from spindle.data.coco import fits, read
+from spindle.data.forms.coco import fits, read
 from spindle.data.masks import read_mask
 from spindle.data.samples import VOID, Objects
 from tests.tiny import picture, text

@@ -9,10 +9,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from spindle.data.confusion import ClassifyJudge, SegmentJudge
+from spindle.data.judges.confusion import ClassifyJudge, SegmentJudge
+from spindle.data.judges.wording import worded
 from spindle.data.results import Boxes, Classification, Mask
 from spindle.data.samples import VOID, Sample
-from spindle.data.wording import worded
 
 seeds = st.integers(0, 2**32 - 1)
 

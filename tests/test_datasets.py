@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from PIL import Image as Pillow
 
 from spindle.data.datasets import FORMS, find, parted
-from spindle.data.listing import write_list
+from spindle.data.forms.listing import write_list
 from spindle.data.synthetic import scene
 from spindle.model.heads import Task
 from tests.tiny import picture, text

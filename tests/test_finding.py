@@ -12,11 +12,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import spindle
-from spindle.data.finding import DetectJudge, ranks
+from spindle.data.judges.finding import DetectJudge, ranks
+from spindle.data.judges.wording import SYNONYMS, worded
 from spindle.data.labels import VOC
 from spindle.data.results import Box, Boxes
 from spindle.data.samples import Objects, Sample
-from spindle.data.wording import SYNONYMS, worded
 from tests.official import BOXES, coco_scores
 
 SIZE = (640, 480)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from spindle.data import folders, identities
+from spindle.data.forms import folders, identities
 from tests.tiny import picture, text
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from spindle.data.identities import fits, look
+from spindle.data.forms.identities import fits, look
 from spindle.data.samples import Problem
 from tests.tiny import picture
 

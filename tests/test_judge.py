@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import array_shapes, arrays
 
-from spindle.data.judge import TYPES, mean, pack, place, unpack
+from spindle.data.judges.judge import TYPES, mean, pack, place, unpack
 
 
 @pytest.mark.parametrize("kind", TYPES)

@@ -14,7 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
-from spindle.data.listing import read_list, write_list
+from spindle.data.forms.listing import read_list, write_list
 from spindle.data.masks import Coloured
 from spindle.data.samples import Dataset, Listed, Objects, Sample
 

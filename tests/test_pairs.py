@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 from PIL import Image as Pillow
 
+from spindle.data.forms.pairs import fits, read
 from spindle.data.labels import VOC
 from spindle.data.masks import read_mask
-from spindle.data.pairs import fits, read
 from spindle.data.samples import VOID, Dataset
 from tests.tiny import picture, text
 

@@ -12,9 +12,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from spindle.data.forms.shards import find_shards
 from spindle.data.parting import parted
 from spindle.data.samples import Dataset, Listed, Objects, Sample
-from spindle.data.shards import find_shards
 from spindle.model.heads import Task
 
 

@@ -10,11 +10,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pycocotools.cocoeval import Params
 
+from spindle.data.judges.posing import PoseJudge, picture_of
+from spindle.data.judges.wording import worded
 from spindle.data.labels import KEYPOINTS
-from spindle.data.posing import PoseJudge, picture_of
 from spindle.data.results import Pose
 from spindle.data.samples import Objects, Sample
-from spindle.data.wording import worded
 from tests.official import POINTS, coco_scores
 
 

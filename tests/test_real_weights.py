@@ -15,8 +15,8 @@ from pycocotools.cocoeval import COCOeval
 
 import spindle
 from spindle.compiler import reference
+from spindle.data.judges.wording import SYNONYMS
 from spindle.data.labels import VOC
-from spindle.data.wording import SYNONYMS
 
 
 @pytest.fixture(scope="module")

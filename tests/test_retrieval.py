@@ -9,10 +9,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from spindle.data.judges.retrieval import EmbedJudge, average_precision, hits
+from spindle.data.judges.wording import worded
 from spindle.data.results import Embedding
-from spindle.data.retrieval import EmbedJudge, average_precision, hits
 from spindle.data.samples import Sample
-from spindle.data.wording import worded
 
 Role = Literal["", "query", "gallery"]
 

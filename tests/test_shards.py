@@ -17,11 +17,11 @@ from typing import Any
 import numpy as np
 import pytest
 
-from spindle.data import shard as rooms
 from spindle.data.check import examine
+from spindle.data.forms import shard as rooms
+from spindle.data.forms.shards import Shards, expanded, find_shards
+from spindle.data.forms.tar import walk
 from spindle.data.samples import Sample
-from spindle.data.shards import Shards, expanded, find_shards
-from spindle.data.tar import walk
 
 Files = dict[str, bytes]
 
@@ -29,7 +29,7 @@ Files = dict[str, bytes]
 @pytest.fixture(autouse=True)
 def own_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SPINDLE_CACHE", str(tmp_path / "cache"))
-    monkeypatch.setattr("spindle.data.tar.PAUSES", (0.0, 0.0, 0.0))
+    monkeypatch.setattr("spindle.data.forms.tar.PAUSES", (0.0, 0.0, 0.0))
 
 
 def write_tar(path: Path, files: Files, form: int = tarfile.GNU_FORMAT) -> Path:
@@ -116,7 +116,7 @@ def test_a_machine_opens_only_the_shards_of_its_stretch(
         touched.append(place)
         return walk(place)
 
-    monkeypatch.setattr("spindle.data.shards.walk", watched)
+    monkeypatch.setattr("spindle.data.forms.shards.walk", watched)
     for rank in range(10):
         touched.clear()
         assert len(list(samples.shuffled(0, rank, 10))) == 3

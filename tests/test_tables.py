@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from spindle.data.tables import columns, fits, order, read, rows_of
+from spindle.data.forms.tables import columns, fits, order, read, rows_of
 from tests.tiny import picture, text
 
 

@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from spindle.data.forms.voc import fits, parse, read
 from spindle.data.samples import Dataset
-from spindle.data.voc import fits, parse, read
 from tests.tiny import picture, text
 
 

@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from spindle.data.judges.wording import SYNONYMS, worded
 from spindle.data.labels import VOC
-from spindle.data.wording import SYNONYMS, worded
 
 labels = st.lists(st.text("abAB _7", max_size=6), min_size=1, max_size=8)
 

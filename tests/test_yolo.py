@@ -10,9 +10,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from spindle.data.forms.yolo import fits, read, read_yaml
 from spindle.data.masks import read_mask
 from spindle.data.samples import Objects, Samples
-from spindle.data.yolo import fits, read, read_yaml
 from tests.tiny import picture, text
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from spindle.app.progress import bar
 from spindle.app.table import accent, bold, dim
-from spindle.data.judge import Judge
+from spindle.data.judges.judge import Judge
 from spindle.data.metrics import HEADLINE
 from spindle.model.heads import Task
 

@@ -8,11 +8,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import get_args
 
-from spindle.data import album, coco, folders, identities, pairs, tables, voc, yolo
-from spindle.data.listing import read_list
+from spindle.data.forms import album, coco, folders, identities, pairs, tables, voc, yolo
+from spindle.data.forms.listing import read_list
+from spindle.data.forms.shards import find_shards
 from spindle.data.parting import parted as parted
 from spindle.data.samples import Dataset
-from spindle.data.shards import find_shards
 from spindle.model.heads import Task
 
 

@@ -10,9 +10,9 @@ from typing import Any
 
 import numpy as np
 
+from spindle.data.forms.shards import Shards
 from spindle.data.preprocess import Size
 from spindle.data.samples import Dataset, Listed, Objects, Problem, Sample, Samples
-from spindle.data.shards import Shards
 from spindle.model.heads import Task
 
 MOST, ROWS, WIDE = 20, 24, 24  # problems of a kind, classes, and blocks of a bar that are shown

@@ -7,15 +7,15 @@ from dataclasses import replace
 from typing import Any
 
 from spindle.data.augment import look
-from spindle.data.confusion import ClassifyJudge, SegmentJudge
-from spindle.data.finding import DetectJudge
-from spindle.data.judge import Judge
-from spindle.data.posing import PoseJudge
+from spindle.data.judges.confusion import ClassifyJudge, SegmentJudge
+from spindle.data.judges.finding import DetectJudge
+from spindle.data.judges.judge import Judge
+from spindle.data.judges.posing import PoseJudge
+from spindle.data.judges.retrieval import EmbedJudge
+from spindle.data.judges.wording import worded
 from spindle.data.preprocess import Picture
 from spindle.data.results import Boxes, Pose, Result
-from spindle.data.retrieval import EmbedJudge
 from spindle.data.samples import Sample
-from spindle.data.wording import worded
 from spindle.model.heads import Task
 
 JUDGES: dict[Task, type[Judge]] = {

@@ -8,8 +8,8 @@ from dataclasses import replace
 
 import numpy as np
 
+from spindle.data.forms.shards import Shards
 from spindle.data.samples import Dataset, Listed, Sample, Samples
-from spindle.data.shards import Shards
 
 
 def parted(dataset: Dataset, share: float = 0.2, seed: int = 0) -> Dataset:

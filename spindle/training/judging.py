@@ -10,7 +10,7 @@ from operator import add
 
 import torch
 
-from spindle.data.judge import Judge
+from spindle.data.judges.judge import Judge
 from spindle.data.metrics import from_json, judge, moved
 from spindle.data.reading import names, read_output
 from spindle.data.samples import Dataset, Sample

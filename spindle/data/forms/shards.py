@@ -16,9 +16,9 @@ from urllib.parse import urljoin
 import numpy as np
 from numpy.typing import NDArray
 
+from spindle.data.forms.shard import Shard, as_sample, gathered, index, stamp, whole
+from spindle.data.forms.tar import WAIT, is_remote, walk, walk_span
 from spindle.data.samples import Dataset, Problem, Sample
-from spindle.data.shard import Shard, as_sample, gathered, index, stamp, whole
-from spindle.data.tar import WAIT, is_remote, walk, walk_span
 from spindle.model.heads import Task
 
 ENDINGS = (".tar", ".tar.gz", ".tgz")

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from spindle.data.average_precision import (
+from spindle.data.judges.average_precision import (
     RANGES,
     fold,
     match,
@@ -20,7 +20,7 @@ from spindle.data.average_precision import (
     verdicts,
     voc_ap,
 )
-from spindle.data.judge import Judge, defined, mean
+from spindle.data.judges.judge import Judge, defined, mean
 from spindle.data.results import Boxes, Result
 from spindle.data.samples import Objects, Sample
 from spindle.model.boxes import area

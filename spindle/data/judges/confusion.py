@@ -7,7 +7,7 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 
-from spindle.data.judge import WHOLE, Judge, defined, mean
+from spindle.data.judges.judge import WHOLE, Judge, defined, mean
 from spindle.data.masks import read_mask
 from spindle.data.results import Classification, Mask, Result
 from spindle.data.samples import VOID, Sample

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from spindle.data.album import Album, files, is_picture, read_lines, read_names, split_of
+from spindle.data.forms.album import Album, files, is_picture, read_lines, read_names, split_of
 from spindle.data.samples import Dataset, Listed, Problem, Sample
 from spindle.model.heads import Task
 

@@ -13,9 +13,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from spindle.data.listing import Line, truth
+from spindle.data.forms.listing import Line, truth
+from spindle.data.forms.tar import Member, headers, is_packed, is_remote, walk
 from spindle.data.samples import Sample
-from spindle.data.tar import Member, headers, is_packed, is_remote, walk
 from spindle.model import atomic
 from spindle.model.cache import cache
 from spindle.model.heads import Task

@@ -10,9 +10,9 @@ from typing import Any, ClassVar, Self
 import numpy as np
 from numpy.typing import NDArray
 
+from spindle.data.judges.wording import Words
 from spindle.data.results import Result
 from spindle.data.samples import Sample
-from spindle.data.wording import Words
 from spindle.model.heads import Task
 
 Array = NDArray[Any]

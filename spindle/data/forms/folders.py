@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
-from spindle.data.album import files, folders, splits_among, walk
+from spindle.data.forms.album import files, folders, splits_among, walk
 from spindle.data.samples import Dataset, Listed, Problem, Sample
 from spindle.model.heads import Task
 

@@ -10,7 +10,7 @@ from typing import Any, NoReturn
 from xml.etree.ElementTree import Element, TreeBuilder
 from xml.parsers import expat
 
-from spindle.data.album import (
+from spindle.data.forms.album import (
     Album,
     files,
     folders,
@@ -19,7 +19,7 @@ from spindle.data.album import (
     splits_among,
     upright_size,
 )
-from spindle.data.annotations import Mark, gather
+from spindle.data.forms.annotations import Mark, gather
 from spindle.data.labels import VOC
 from spindle.data.samples import Dataset, Listed, Problem, Sample
 from spindle.model.heads import Task

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from spindle.data.judge import Judge
+from spindle.data.judges.judge import Judge
 from spindle.data.results import Embedding, Result
 from spindle.data.samples import Sample
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-from spindle.data.album import files, folders, read_lines, read_names, splits_among
+from spindle.data.forms.album import files, folders, read_lines, read_names, splits_among
 from spindle.data.labels import VOC
 from spindle.data.masks import Colour, Coloured, colour_codes, open_mask
 from spindle.data.samples import VOID, Dataset, Listed, Problem, Sample

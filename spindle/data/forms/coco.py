@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from spindle.data.album import Album, files, folders, split_of, splits_among, upright_size
-from spindle.data.annotations import Mark, Size, gather, numbers
+from spindle.data.forms.album import Album, files, folders, split_of, splits_among, upright_size
+from spindle.data.forms.annotations import Mark, Size, gather, numbers
 from spindle.data.masks import rasterise
 from spindle.data.reading import names
 from spindle.data.samples import Dataset, Listed, Outline, Problem, Sample

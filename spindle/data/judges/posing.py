@@ -8,13 +8,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from spindle.data.average_precision import RANGES, Flags, match, outside, precisions, recalls
-from spindle.data.finding import areas, curve, flags
-from spindle.data.judge import Judge, defined, mean
+from spindle.data.judges.average_precision import RANGES, Flags, match, outside, precisions, recalls
+from spindle.data.judges.finding import areas, curve, flags
+from spindle.data.judges.judge import Judge, defined, mean
+from spindle.data.judges.wording import plain
 from spindle.data.labels import KEYPOINTS
 from spindle.data.results import Pose, Result
 from spindle.data.samples import Sample
-from spindle.data.wording import plain
 
 Array = NDArray[Any]
 # how far people differ in placing each of COCO's points, by the square root of the person's area

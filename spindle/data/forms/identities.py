@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from spindle.data.album import files
+from spindle.data.forms.album import files
 from spindle.data.samples import Dataset, Listed, Problem, Sample
 from spindle.model.heads import Task
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from spindle.data.album import (
+from spindle.data.forms.album import (
     files,
     folders,
     is_picture,
@@ -18,7 +18,7 @@ from spindle.data.album import (
     upright_size,
     walk,
 )  # fmt: skip
-from spindle.data.annotations import Mark, Size, gather, numbers
+from spindle.data.forms.annotations import Mark, Size, gather, numbers
 from spindle.data.reading import names
 from spindle.data.samples import Dataset, Listed, Problem, Sample
 from spindle.model.heads import Task

@@ -1,0 +1,1 @@
+"""How do people lay out their data?  A room for each form, and what they share."""
