@@ -59,9 +59,9 @@ def test_a_killed_run_ends_in_the_same_bits(
     task: Task, safe: float, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     run(tmp_path / "whole", task=task)
-    monkeypatch.setattr(loop, "SAFE", safe)
+    monkeypatch.setattr(loop, "SAFE", safe)  # killed in a first epoch, or in a second
     with pytest.raises(Killed):
-        run(tmp_path / "killed", task=task, until=12 if safe else 3)
+        run(tmp_path / "killed", task=task, until=21 if safe else 3)
     run(tmp_path / "killed", task=task)
     assert bits(tmp_path / "killed") == bits(tmp_path / "whole")
     logs = [
@@ -129,7 +129,7 @@ def test_a_full_disk_keeps_the_last_good_state(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with pytest.raises(Killed):
-        run(tmp_path, until=12)  # in the second epoch
+        run(tmp_path, until=21)  # in the second epoch
     kept = (tmp_path / NAME).read_bytes()
 
     def full(path: Path, content: bytes) -> None:
@@ -143,6 +143,26 @@ def test_a_full_disk_keeps_the_last_good_state(
     run(tmp_path / "whole")
     run(tmp_path)
     assert bits(tmp_path) == bits(tmp_path / "whole")
+
+
+def test_a_disk_that_is_too_small_is_told_and_once_it_is_larger_the_run_goes_on(
+    tmp_path: Path,
+) -> None:
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    mount = ["mount", "-t", "tmpfs", "-o", "size=2m", "tmpfs", str(disk)]
+    if subprocess.run(mount, capture_output=True).returncode:
+        pytest.skip("this user may not mount a small disk")
+    try:
+        with pytest.raises(OSError, match="No space left"):
+            run(disk / "run")
+        assert not list((disk / "run").glob("*.part"))
+        subprocess.run(["mount", "-o", "remount,size=64m", str(disk)], check=True)
+        run(disk / "run")
+        run(tmp_path / "whole")
+        assert bits(disk / "run") == bits(tmp_path / "whole")
+    finally:
+        subprocess.run(["umount", str(disk)], check=True)
 
 
 def test_a_picture_deleted_half_way_is_named_and_the_run_goes_on_once_it_is_back(
@@ -176,13 +196,13 @@ import sys
 from pathlib import Path
 from tests.test_loop import SHORT, run
 from dataclasses import replace
-run(Path(sys.argv[1]), replace(SHORT, epochs=40))
+run(Path(sys.argv[1]), replace(SHORT, epochs=8))
 """
 
 
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM, signal.SIGINT])
 def test_a_signal_to_a_real_process_loses_nothing(number: int, tmp_path: Path) -> None:
-    whole = replace(SHORT, epochs=40)
+    whole = replace(SHORT, epochs=8)
     run(tmp_path / "whole", whole)
     child = subprocess.Popen(
         [sys.executable, "-c", CHILD, str(tmp_path / "run")], stderr=subprocess.PIPE, text=True

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from math import exp, log
+from math import exp, log, pi
 from typing import Any
 
 import numpy as np
@@ -179,6 +179,15 @@ def test_what_nobody_judges_costs_nothing() -> None:
     assert float(loss_for(drawn("embedding"), "embed")(answers, kinds)[0]) < 1e-3
 
 
+def test_a_number_without_a_class_is_nobodys() -> None:
+    loss, logits = loss_for(drawn("deeplab"), "segment"), torch.randn(1, 4, 8, 8)
+    mask = torch.randint(0, 4, (1, 8, 8)).to(torch.uint8)
+    void, other = mask.clone(), mask.clone()
+    void[:, :3], other[:, :3] = VOID, 11
+    wanted, _ = loss({"logits": logits}, {"mask": void})
+    assert torch.equal(loss({"logits": logits}, {"mask": other})[0], wanted)
+
+
 def test_a_mask_finer_than_the_answer_is_answered_all_the_same() -> None:
     answer = torch.zeros(1, 4, 2, 2)
     answer[:, 2] = 20
@@ -205,13 +214,15 @@ def test_a_hill_is_read_where_it_was_drawn(
 def test_only_points_that_are_known_and_inside_weigh() -> None:
     loss = loss_for(drawn("pose"), "pose")
     points = np.array([[0.3, 0.4, 2], [0.5, 0.5, 0], [1.2, 0.5, 2], [0.1, 0.9, 1]], np.float32)
-    heat = losses.hills(torch.from_numpy(points[None]), 16, 12, 2.0)
+    heat = losses.hills(torch.from_numpy(points[None]), 16, 12, losses.NARROWEST)
     assert float(loss({"heatmaps": heat}, [{"points": points}])[0]) == 0
     for number, weighs in enumerate([True, False, False, True]):
         wrong = heat.clone()
         wrong[0, number] += 0.5
         cost = float(loss({"heatmaps": wrong}, [{"points": points}])[0])
-        assert cost == pytest.approx(0.25 / 2 if weighs else 0)
+        assert cost == pytest.approx(
+            0.25 * 16 * 12 / (pi * losses.NARROWEST**2) / 2 if weighs else 0
+        )
 
 
 @settings(max_examples=40)

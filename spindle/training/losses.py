@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from math import pi
 from typing import Any, Literal
 
 import numpy as np
@@ -22,6 +23,7 @@ from spindle.training.multibox import multibox
 Tensors = dict[str, Tensor]
 Truths = Tensors | Sequence[dict[str, Any]]  # of a batch, or one of each picture in numpy
 NOBODY = -1  # the kind of a picture that teaches none
+NARROWEST = 1.5  # pixels of a hill's sigma: of a narrower one too few pixels tell where to climb
 ROWS = ("boxes", "kinds", "ignored", "crowds")  # of which each picture has its own number
 
 # what each task learns on, in the order in which `learnt` gives it
@@ -174,17 +176,23 @@ def segment(outputs: Tensors, truth: Tensors, terms: Terms) -> Tensors:
     logits, mask = outputs["logits"], truth["mask"].long()
     if logits.shape[2:] != mask.shape[1:]:  # a network that decides at a coarser scale
         logits = functional.interpolate(logits, mask.shape[1:], mode="bilinear")
+    mask = torch.where(mask < logits.shape[1], mask, VOID)  # a number without a class is nobody's
     costs = classes(logits, mask, terms, VOID)
     return {"class": terms.per(costs.sum(), (mask != VOID).sum())}
 
 
 def pose(outputs: Tensors, truth: Tensors, terms: Terms) -> Tensors:
-    """Mean squares against a hill on each point; what is not labelled or outside weighs nothing."""
+    """Squares against a hill on each point, as a share of the hill's own: 1 for a blank map.
+
+    Of whatever size the map, the gradients stay large enough to be told from nothing.  What is not
+    labelled or outside weighs nothing.
+    """
     heat, points = outputs["heatmaps"], truth["points"]
     inside = ((points[..., :2] >= 0) & (points[..., :2] < 1)).all(dim=2)
     known = inside & (points[..., 2] > 0)
-    target = hills(points, heat.shape[2], heat.shape[3], terms.sigma)
-    costs = (heat - target).square().mean(dim=(2, 3))
+    sigma = max(terms.sigma * heat.shape[2] / 64, NARROWEST)
+    target = hills(points, heat.shape[2], heat.shape[3], sigma)
+    costs = (heat - target).square().sum(dim=(2, 3)) / (pi * sigma**2)
     return {"heat": terms.per(torch.where(known, costs, 0).sum(), known.sum())}
 
 
@@ -194,7 +202,6 @@ def hills(points: Tensor, height: int, width: int, sigma: float) -> Tensor:
     Its top is the point itself, between pixels: the middle of pixel i lies at (i + 0.5) / width,
     as Peaks reads it.
     """
-    sigma = max(sigma * height / 64, 0.5)  # a narrower one would fall between the pixels
 
     def slope(shares: Tensor, count: int) -> Tensor:
         pixels = torch.arange(count, device=shares.device) + 0.5
