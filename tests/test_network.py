@@ -9,7 +9,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from spindle.compiler import reference
@@ -18,7 +18,7 @@ from spindle.model.graph import FAMILIES, Graph
 from spindle.model.heads import HEADS
 from spindle.model.mobilenet import Ablation
 from spindle.model.ops import Conv, Image
-from spindle.training.network import Network, reader
+from spindle.training.network import Atrous, Network, reader
 from tests.scramble import scrambled
 
 # the last numbers of a head before it decides: a decision may fall either way between equals
@@ -168,3 +168,25 @@ def test_a_name_that_torch_needs_is_refused() -> None:
     op = Conv("forward", (image.output,), 2)
     with pytest.raises(ValueError, match="torch has another use for the name 'forward'"):
         Network(Graph((image, op), (op.output,)))
+
+
+@given(
+    *[st.integers(3, 14)] * 2, st.sampled_from([2, 3, 4]), st.sampled_from([3, 5]), st.booleans()
+)
+def test_a_dilated_filter_is_torchs_own_and_so_are_its_gradients(
+    height: int, width: int, rate: int, kernel: int, padded: bool
+) -> None:
+    edge = rate * (kernel // 2) if padded else 0
+    assume(min(height, width) + 2 * edge > rate * (kernel - 1))
+    theirs = torch.nn.Conv2d(4, 4, kernel, 1, edge, rate, groups=4, dtype=torch.double)
+    ours = Atrous(4, 4, kernel, 1, edge, rate, groups=4, dtype=torch.double)
+    ours.load_state_dict(theirs.state_dict())
+    x = torch.randn(2, 4, height, width, dtype=torch.double)
+    made = []
+    for conv in (theirs, ours):
+        seen = x.clone().requires_grad_()
+        said = conv(seen)
+        said.square().sum().backward()
+        made.append((said, seen.grad, *(weight.grad for weight in conv.parameters())))
+    for one, other in zip(*made, strict=True):
+        assert torch.allclose(one, other, rtol=1e-10, atol=1e-10)
