@@ -12,6 +12,7 @@ from spindle.data.check import examine as examine
 from spindle.data.datasets import find as find
 from spindle.data.drawn import draw_data as draw_data
 from spindle.data.forms.listing import write_list as write_list
+from spindle.data.judges.wording import in_common as in_common
 from spindle.data.metrics import evaluate as evaluate
 from spindle.data.parting import part_of as part_of
 from spindle.data.preprocess import read_picture as read_picture

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json as jsonlib
-import os
+import sys
 from pathlib import Path
 from typing import Any, Literal
 
@@ -60,6 +60,13 @@ def train(
     Example: spindle train photos --weights mobilenetv2-1.0-224 --recipe frozen --out run
     """
     found = app.find(data, task, format)
+    if found.problems:
+        first = " ".join(str(found.problems[0]).split())
+        print(
+            f"spindle: {len(found.problems)} things in {data} are not as they should be "
+            f"(the first: {first}); spindle check shows all",
+            file=sys.stderr,
+        )
     start = app.open_model(weights) if weights else None
     named = recipe or training.usual(found.task, start is not None)
     watcher = app.Watcher(Path(out), found.task)
@@ -117,6 +124,12 @@ def eval_(
     found = app.find(data, task or predictor.model.task, format)
     samples = app.part_of(found, part, split, seed)
     only = predictor.names if shared else None
+    named = found.task in ("classify", "detect", "segment")
+    if named and not app.in_common(found.labels, predictor.names):
+        raise ValueError(
+            f"{model} and {data} have no class in common: it knows "
+            f"{', '.join(predictor.names[:3])} ..., the data {', '.join(found.labels[:3])} ..."
+        )
     bar = Bar("judging", len(samples), "pictures")
     try:
         judge = app.evaluate(
@@ -142,10 +155,12 @@ def check(
     data: a folder, an annotation file, a CSV or tar shards
     task: where the data would do for several
     format: where looking would find another
-    fix: a .jsonl file for a list without what is broken, which train takes; no picture is touched
+    fix: a new .jsonl file for a list without what is broken, which train takes
     json: all of it as JSON
     Example: spindle check photos --fix clean.jsonl
     """
+    if fix:
+        unspoken(Path(fix))
     found = app.find(data, task, format)
     bar = Bar("looking", sum(map(len, found.splits.values())), "pictures")
     try:
@@ -156,6 +171,16 @@ def check(
     if fix:
         app.write_list(report.clean(found), Path(fix))
     return 1 if report.fatal and not fix else 0
+
+
+def unspoken(path: Path) -> None:
+    """That a list may be written there: nothing that it is not is ever written over."""
+    if path.suffix != ".jsonl":
+        raise ValueError(f"{path} is no name for a list: let it end in .jsonl")
+    if not path.parent.is_dir():
+        raise ValueError(f"there is no folder {path.parent} for the list: make it first")
+    if path.exists() and not path.read_bytes()[:100].startswith(b'{"spindle": "list"'):
+        raise ValueError(f"{path} is there already and is no list of ours: choose another name")
 
 
 def draw(

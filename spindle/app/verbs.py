@@ -50,17 +50,17 @@ class Parser(argparse.ArgumentParser):
 
 def run(verbs: Sequence[Verb], about: str, version: str, argv: Sequence[str] | None = None) -> int:
     """Calls the verb that the command line names; a ValueError is the user's to read."""
-    parser = Parser("spindle", description=about)
-    parser.add_argument("--version", action="version", version=f"spindle {version}")
-    commands = parser.add_subparsers(
-        dest="verb", required=True, metavar="VERB", parser_class=Parser
-    )
-    by_name = {verb.__name__.rstrip("_"): verb for verb in verbs}
-    argv = sys.argv[1:] if argv is None else argv
-    for name, verb in by_name.items():
-        add(commands, name, verb, asked=name in argv[:1])
-    open_streams()
     try:
+        open_streams()
+        parser = Parser("spindle", description=about)
+        parser.add_argument("--version", action="version", version=f"spindle {version}")
+        commands = parser.add_subparsers(
+            dest="verb", required=True, metavar="VERB", parser_class=Parser
+        )
+        by_name = {verb.__name__.rstrip("_"): verb for verb in verbs}
+        argv = sys.argv[1:] if argv is None else argv
+        for name, verb in by_name.items():
+            add(commands, name, verb, asked=name in argv[:1])
         given = vars(parser.parse_args(argv))
         code = by_name[given.pop("verb")](**given)
         sys.stdout.flush()  # here a full disk or a closed pipe can still be told

@@ -17,7 +17,7 @@ from spindle.training.run import LEARNING, LOG, Moment
 BESIDE: dict[Task, tuple[str, ...]] = {  # the headline, worth a look
     "classify": ("top5",),
     "detect": ("ap50", "ap75"),
-    "segment": ("accuracy",),
+    "segment": ("pixel_accuracy",),
     "pose": ("oks_ap50",),
     "embed": ("rank1", "rank5"),
 }

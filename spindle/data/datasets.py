@@ -99,7 +99,7 @@ def checked(found: Dataset, task: Task | None) -> Dataset:
     if task is not None and found.task != task:
         raise ValueError(f"{found.path} is for the task {found.task}, not {task}")
     if not any(map(len, found.splits.values())):
-        more = f" ({len(found.problems)} problems; the first is {found.problems[0]})"
+        more = f" ({len(found.problems)} problems; the first is {next(iter(found.problems), '')})"
         raise ValueError(
             f"{found.path} looks like {found.form}, but no picture in it can be used"
             + (more if found.problems else "")

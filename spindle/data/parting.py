@@ -17,7 +17,10 @@ def parted(dataset: Dataset, share: float = 0.2, seed: int = 0) -> Dataset:
     if not 0 < share < 1:
         raise ValueError(f"a share is between 0 and 1, not {share}")
     splits = dict(dataset.splits)
-    if not len(splits.get("train", ())):
+    if "train" in splits and not len(splits["train"]):
+        first = f"; the first problem is {dataset.problems[0]}" if dataset.problems else ""
+        raise ValueError(f"{dataset.path} has nothing in its part train to learn from{first}")
+    if "train" not in splits:
         splits = {"train": pool(dataset, splits)}
     if not len(splits.get("val", ())) and len(splits.get("test", ())):
         splits["val"] = splits.pop("test")
@@ -38,7 +41,7 @@ def pool(dataset: Dataset, splits: dict[str, Samples]) -> Samples:
     filled = [samples for samples in splits.values() if len(samples)]
     if len(filled) == 1:
         return filled[0]
-    if all(isinstance(samples, Listed) for samples in filled):
+    if all(isinstance(samples, Listed) for samples in filled) and filled:
         return Listed(sample for samples in filled for sample in samples)
     raise ValueError(f"{dataset.path} has no split called train, but {', '.join(splits)}")
 

@@ -106,7 +106,11 @@ class Lessons(Dataset[Any]):
         try:
             return self.prepare(item)
         except (ValueError, OSError) as error:
-            return Bad(str(error))
+            sample = item.sample if isinstance(item, Item) else item
+            return Bad(
+                f"{sample.name}: {error}; put it right, or leave it out by "
+                f"spindle check --fix, then go on with the same command"
+            )
 
 
 @dataclass(frozen=True)

@@ -23,7 +23,7 @@ from spindle.training.losses import Tensors, distil, learnt, loss_for, named
 from spindle.training.machines import Machine
 from spindle.training.mixing import vary
 from spindle.training.network import Network
-from spindle.training.norms import norms, re_estimate
+from spindle.training.norms import norms, norms_of, re_estimate
 from spindle.training.optimizers import frozen, groups, optimizer, rate_at, set_rate, sharpened
 from spindle.training.recipe import Recipe, mixing
 
@@ -88,7 +88,7 @@ class Learner:
     def step(self, batches: list[Batch]) -> float:
         """Moves the weights once; the mean loss of the batches, which must be a number."""
         self.network.train()
-        for norm in self.still:
+        for norm in norms_of(self.network, self.still):
             norm.eval()
         set_rate(self.optimizer, self.rate)
         self.optimizer.zero_grad(set_to_none=True)
@@ -154,9 +154,8 @@ class Learner:
         network = Network(self.network.graph, self.network.weights())
         network.load_state_dict(network.state_dict() | self.average)
         if pictures:
-            re_estimate(
-                network.to(self.machine.device), (p.to(self.machine.device) for p in pictures())
-            )
+            device = self.machine.device
+            re_estimate(network.to(device), (p.to(device) for p in pictures()), self.still)
         return network.weights()
 
     def state(self) -> dict[str, Any]:
@@ -180,8 +179,8 @@ def dropping(op: Op, drop: float) -> Op:
     return replace(op, drop=drop) if isinstance(op, Conv) and op.drop and drop >= 0 else op
 
 
-def unlearnt(network: Network, recipe: Recipe, world: int) -> list[nn.BatchNorm2d]:
-    """The norms that keep their statistics while learning.
+def unlearnt(network: Network, recipe: Recipe, world: int) -> list[str]:
+    """The ops whose norms keep their statistics while learning.
 
     Those of frozen ops do, and unless all are to learn, those to which a batch shows few values.
     """
@@ -189,9 +188,15 @@ def unlearnt(network: Network, recipe: Recipe, world: int) -> list[nn.BatchNorm2
     found = []
     for op in network.graph.ops:
         height, width, _ = op.output.shape
-        few = recipe.batch * world * height * width < FEW and recipe.norms == "auto"
+        values = recipe.batch * world * height * width
+        few = values < FEW and recipe.norms == "auto"
         if op.name in still or few or recipe.norms == "frozen":
-            found += norms(network.get_submodule(op.name))
+            found.append(op.name)
+        elif op.statistics and values < 2:
+            raise ValueError(
+                "a batch of one cannot teach batch norm at this size: say --batch 2 or more, "
+                "a larger --size, or --norms frozen"
+            )
     return found
 
 

@@ -80,8 +80,9 @@ def teach(run: Run, first: Weights, teacher: Model | None = None) -> Model:
                 break
             keep()
             saved = time.monotonic()
-    if run.machine.first:
-        checkpoint.save(folder, {"settings": run.settings})  # all that a finished run needs
+    if not run.machine.first:
+        return run.model(learner.weights(), {})
+    checkpoint.save(folder, {"settings": run.settings})  # all that a finished run needs
     return weights.load(folder / MODEL)
 
 

@@ -75,7 +75,7 @@ def chosen(device: str, local: int) -> torch.device:
         device = "cuda" if torch.cuda.is_available() else "cpu"
     try:
         place = torch.device(device)
-        torch.empty(1, device=place)
+        torch.zeros(1, device=place).item()
     except (RuntimeError, AssertionError) as error:
         raise ValueError(
             f"there is no device {device!r} here: {str(error).splitlines()[0]}"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import replace
 
 import numpy as np
@@ -99,15 +99,23 @@ def norms(network: nn.Module) -> list[nn.BatchNorm2d]:
     return [module for module in network.modules() if isinstance(module, nn.BatchNorm2d)]
 
 
+def norms_of(network: Network, names: Collection[str]) -> list[nn.BatchNorm2d]:
+    """Those of the ops of these names."""
+    return [norm for name in names for norm in norms(network.get_submodule(name))]
+
+
 @torch.no_grad()
-def re_estimate(network: nn.Module, pictures: Iterable[Tensor]) -> None:
-    """Counts every norm's mean and variance anew: those of all these pictures, not of the last.
+def re_estimate(network: Network, pictures: Iterable[Tensor], still: Collection[str] = ()) -> None:
+    """Counts the norms' means and variances anew: those of all these pictures, not of the last.
+
+    Ops that are `still` keep theirs.
 
     Each norm sees what the norms before it make of a batch by that batch's own mean and variance,
     as while learning, so large batches serve best.
     """
     modes = {module: module.training for module in network.modules()}
-    tallies = {norm: Tally() for norm in norms(network)}
+    kept = norms_of(network, still)
+    tallies = {norm: Tally() for norm in norms(network) if norm not in kept}
     handles = [
         norm.register_forward_pre_hook(lambda module, inputs, tally=tally: tally.see(inputs[0]))
         for norm, tally in tallies.items()

@@ -83,7 +83,9 @@ BOUNDS = {
     "judge_every": (1, 10**6), "momentum": (0, 0.9999), "average": (0, 0.999999),
     "smoothing": (0, 0.9), "drop": (-1, 0.95), "teaching": (0, 1), "temperature": (0.1, 100),
     "least": (0.01, 1), "flip": (0, 1), "turn": (0, 180), "colour": (0, 1), "erase": (0, 1),
-    "magnitude": (0, 30), "rate": (1e-9, 1e3), "rate_decay": (0.01, 1),
+    "magnitude": (0, 30), "rate": (1e-9, 1e3), "rate_decay": (0.01, 1), "warmup": (0, 1e4),
+    "mixup": (0, 100), "cutmix": (0, 100), "decay": (0, 10), "sharpness": (0, 10), "clip": (0, 1e6),
+    "trunk_rate": (0, 1e3), "block_rate": (0, 10), "seed": (0, 2**31 - 1), "patience": (0, 10**6),
 }  # fmt: skip
 
 FINETUNE = Recipe()

@@ -17,6 +17,7 @@ from spindle.data.samples import Dataset, Samples
 from spindle.model import weights
 from spindle.model.ops import Fit, Image
 from spindle.model.weights import Model, Weights
+from spindle.training import checkpoint
 from spindle.training import recipe as recipes
 from spindle.training.feed import Show, cores
 from spindle.training.frozen import features, fit_classifier, refit, with_last
@@ -53,6 +54,9 @@ def train(
     """
     recipe = recipe or recipes.RECIPES[recipes.usual(data.task, start is not None)]
     data = parted(data, share, recipe.seed)
+    for label in data.labels:
+        if not label.isprintable():
+            raise ValueError(f"{data.path} has the label {label!r}: rename it, it is no plain text")
     folder = Path(out)
     folder.mkdir(parents=True, exist_ok=True)
     hold_memory()
@@ -64,7 +68,7 @@ def train(
         settings = described(data, recipe, start, teacher, machine, share, network)
         run = Run(folder, data, recipe, machine, graph, notes, settings, watch)
         if recipe.cached:
-            return last_layer(run, first)
+            return last_layer(run, first, teacher)
         if normless(graph) and recipe.norms != "frozen":
             graph, first = estimate(graph, first, run.counted())
             run = replace(run, graph=graph)
@@ -79,11 +83,15 @@ def fitting(samples: Samples, image: Image) -> Fit:
     return "stretch" if alike else "crop"
 
 
-def last_layer(run: Run, first: Weights) -> Model:
+def last_layer(run: Run, first: Weights, teacher: Model | None) -> Model:
     """A classifier whose trunk stays as it is, and whose last layer is fitted to what that says."""
     data, graph, seed = run.data, run.graph, run.recipe.seed
     if data.task != "classify":
         raise ValueError(f"only a classifier can be taught its last layer alone, not {data.task}")
+    if teacher:
+        raise ValueError("a last layer alone learns from no teacher: leave out one of the two")
+    if checkpoint.load(run.folder, run.settings):
+        return weights.load(run.folder / MODEL)
     train = list(data.splits["train"])
     rows = features(
         graph, first, train, lambda sample: Show(graph.image)(sample).pixels,
@@ -94,6 +102,7 @@ def last_layer(run: Run, first: Weights) -> Model:
     learnt = with_last(graph, first, *fit_classifier(rows, kinds, len(data.labels), seed))
     scores = judged(graph, learnt, data, run.machine, run.watch).scores()
     weights.save(run.model(learnt, scores), run.folder / MODEL)
+    checkpoint.save(run.folder, {"settings": run.settings})
     return weights.load(run.folder / MODEL)
 
 

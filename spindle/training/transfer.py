@@ -73,10 +73,10 @@ def chosen(
     """The network of this name; a point of the paper says its width and its size as well."""
     model = model or "mobilenetv2"
     if model in NETWORKS:
-        return NETWORKS[model], width or 1.0, size
+        return NETWORKS[model], 1.0 if width is None else width, size
     if (variant := point(model)) is None:
         raise ValueError(f"there is no network {model!r}: choose one of {', '.join(NETWORKS)}")
-    return mobilenet_v2, width or variant.width, size or variant.size
+    return mobilenet_v2, variant.width if width is None else width, size or variant.size
 
 
 def quiet(graph: Graph, task: Task) -> Callable[[Op], Op]:

@@ -86,9 +86,10 @@ def members(stream: BinaryIO, at: int = 0, until: int | None = None) -> Iterator
         info = tarfile.TarInfo.frombuf(head, "utf-8", "surrogateescape")
         if not 0 <= info.size <= LARGEST:
             raise EOFError(f"{info.name} has {info.size} bytes")
-        content = stream.read(-(-info.size // BLOCK) * BLOCK)
+        padded = -(-info.size // BLOCK) * BLOCK
+        content = stream.read(padded)
         at += BLOCK + len(content)
-        if len(content) < info.size:
+        if len(content) < padded:
             raise EOFError(f"{info.name} is not all there")
         content = content[: info.size]
         if info.type in (tarfile.GNUTYPE_LONGNAME, tarfile.XHDTYPE):

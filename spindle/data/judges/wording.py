@@ -98,5 +98,11 @@ class Words:
         return np.where(inside, self.truths[np.where(inside, kinds, 0)], -1)
 
 
+def in_common(labels: Collection[str], words: Collection[str]) -> bool:
+    """Whether a model's words mean any of the data's classes."""
+    known = worded(labels)
+    return any(known.number(word) >= 0 for word in words)
+
+
 def worded(labels: Collection[str], only: Collection[str] | None = None) -> Words:
     return Words(tuple(labels), None if only is None else tuple(sorted(only)))
