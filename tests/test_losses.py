@@ -30,8 +30,8 @@ Truth = dict[str, Any]
 
 
 def drawn(head: str, width: float = 0.1, classes: int | None = None) -> Graph:
-    classes = CLASSES[HEADS[head].task] if classes is None else classes
-    return mobilenet_v2(width, SIDE, head, classes, family=TORCH)
+    usual = CLASSES[HEADS[head].task]
+    return mobilenet_v2(width, SIDE, head, usual if classes is None else classes, family=TORCH)
 
 
 def lessons(task: Task, count: int = 4) -> tuple[Tensor, list[Truth]]:
@@ -50,8 +50,7 @@ def lessons(task: Task, count: int = 4) -> tuple[Tensor, list[Truth]]:
             "embed": {"kind": np.int64(seed % 2)},
         }
         truths.append(truth[task])
-    pictures = np.stack([one.picture.transpose(2, 0, 1) for one in scenes])
-    return torch.from_numpy(pictures), truths
+    return torch.from_numpy(np.stack([one.picture.transpose(2, 0, 1) for one in scenes])), truths
 
 
 @pytest.mark.parametrize(("head", "task"), TASKS)
@@ -89,7 +88,6 @@ def test_every_weight_gets_a_gradient(head: str, task: Task) -> None:
     assert not any(part.requires_grad for part in parts.values())
     grads = {name: weight.grad for name, weight in network.named_parameters()}
     still = [name for name, grad in grads.items() if grad is None or not grad.any()]
-    # of the detector's maps some have no anchor on any box
     assert all(grads[name] is not None for name in still)
     assert all(name.startswith(("boxes", "extra")) for name in still if name.endswith("weight"))
 
@@ -171,8 +169,8 @@ def test_what_nobody_judges_costs_nothing() -> None:
     judge = nn.functional.cross_entropy(logits[..., :4, :], mask[:, :4].long())
     assert torch.isclose(loss({"logits": logits}, {"mask": half})[0], judge)
     assert torch.isclose(loss({"logits": other}, {"mask": half})[0], judge)
-    classless = torch.where(half == VOID, 11, half)  # as CamVid's twelfth number
-    assert torch.isclose(loss({"logits": logits}, {"mask": classless})[0], judge)
+    half[half == VOID] = 11  # a number without a class, as CamVid's twelfth
+    assert torch.isclose(loss({"logits": logits}, {"mask": half})[0], judge)
     assert float(loss({"logits": logits}, {"mask": torch.full_like(mask, VOID)})[0]) == 0
     kinds = {"kind": torch.tensor([-1, 1])}
     said = torch.tensor([[9.0, 0, 0], [0, 9, 0]])[..., None, None]
