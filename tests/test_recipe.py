@@ -20,9 +20,9 @@ TASKS: tuple[Task, ...] = ("classify", "detect", "segment", "pose", "embed")
 FOR: dict[str, Task] = {"ssdlite": "detect", "deeplab": "segment", "pose": "pose", "reid": "embed"}
 
 
-def lesson(task: Task, seed: int) -> Sample:
+def lesson(task: Task, seed: int, most: int = 3) -> Sample:
     """A drawn picture with the truth that a task wants of it."""
-    drawn = scene(seed, 64, 64)
+    drawn = scene(seed, 64, 64, most)
     boxes = np.array([(s.left, s.top, s.right, s.bottom) for s in drawn.shapes], np.float32)
     kinds = np.array([s.kind for s in drawn.shapes])
     no = np.zeros(len(boxes), bool)
@@ -48,9 +48,9 @@ def lesson(task: Task, seed: int) -> Sample:
     return Sample(drawn.picture, name, int(kinds[-1]))
 
 
-def lessons(task: Task, number: int = 8, judged: int = 4) -> Dataset:
+def lessons(task: Task, number: int = 8, judged: int = 4, most: int = 3) -> Dataset:
     labels = {"pose": ("corner", "middle"), "segment": ("nothing", *KINDS)}.get(task, KINDS)
-    drawn = Listed(lesson(task, seed) for seed in range(number))
+    drawn = Listed(lesson(task, seed, most) for seed in range(number))
     return Dataset(
         Path("drawn"), "drawn", task, labels, {"train": drawn, "val": Listed(drawn[:judged])}
     )
