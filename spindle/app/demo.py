@@ -28,7 +28,7 @@ from spindle.model.heads import HEADS
 from spindle.model.weights import initial
 
 NUMBER, SIZE = 2500, 64  # pictures that are drawn, one in five of them to judge by
-LESSON = {"epochs": 12, "colour": 0.1, "judge_every": 3}
+LESSON = {"epochs": 14, "crop": "none", "colour": 0.0, "judge_every": 7}
 
 
 def demonstrate(folder: Path) -> int:
