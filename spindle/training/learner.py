@@ -96,7 +96,7 @@ class Learner:
             loss = sharpened(self.network, lambda: self._gradients(batches), self.recipe.sharpness)
         else:
             loss = self._gradients(batches)
-        value = float(loss)
+        value = float(self.machine.across(loss))  # what all of them together have lost
         if not isfinite(value):
             raise ValueError(
                 f"the loss is {value} in step {self.done + 1}, so nothing more can be learnt; "
