@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from spindle.compiler.fused import Sum
 from spindle.model import boxes
 from spindle.model.answers import ArgMax, Detect, Normalize, Peaks, Softmax
 from spindle.model.graph import Graph
@@ -55,6 +56,8 @@ def step(op: Op, xs: list[Array], w: Weights) -> Array:
         case Image():
             mean, std = np.asarray(op.mean, np.float32), np.asarray(op.std, np.float32)
             return np.asarray((xs[0].astype(np.float32) - mean) / std)
+        case Sum():
+            return np.asarray(step(op.alone, xs[:1], w) + xs[1])
         case Conv():
             sums = (
                 deconvolve(op, xs[0], w["weight"])
@@ -142,17 +145,24 @@ def activate(x: Array, act: Act) -> Array:
 
 
 def resize(x: Array, axis: int, size: int, corners: bool) -> Array:
-    """Bilinear along one axis; places are float32, so that every machine finds the same ones."""
-    old = x.shape[axis]
-    steps = np.arange(size, dtype=np.float32)
-    if corners:
-        at = steps * np.float32((old - 1) / max(size - 1, 1))
-    else:
-        at = np.maximum((steps + np.float32(0.5)) * np.float32(old / size) - np.float32(0.5), 0)
-    low = np.minimum(at.astype(np.int64), old - 1)
-    high = np.minimum(low + 1, old - 1)
-    share = (at - low).astype(x.dtype).reshape([-1 if i == axis else 1 for i in range(x.ndim)])
+    """Bilinear along one axis."""
+    low, high, share = between(x.shape[axis], size, corners)
+    share = share.astype(x.dtype).reshape([-1 if i == axis else 1 for i in range(x.ndim)])
     return np.asarray(x.take(low, axis) * (1 - share) + x.take(high, axis) * share)
+
+
+def between(old: int, new: int, corners: bool) -> tuple[Array, Array, Array]:
+    """For each new place the two old ones it lies between, and its share of the second.
+
+    Places are float32, so that every machine finds the same ones.
+    """
+    steps = np.arange(new, dtype=np.float32)
+    if corners:
+        at = steps * np.float32((old - 1) / max(new - 1, 1))
+    else:
+        at = np.maximum((steps + np.float32(0.5)) * np.float32(old / new) - np.float32(0.5), 0)
+    low = np.minimum(at.astype(np.int32), old - 1)
+    return low, np.minimum(low + 1, old - 1), at - low.astype(np.float32)
 
 
 def peaks(heat: Array) -> Array:

@@ -1,0 +1,112 @@
+"""How is a depthwise convolution said in C?  By vectors of channels, while its input is near."""
+
+from __future__ import annotations
+
+from spindle.compiler import pack
+from spindle.compiler.convolving import (
+    ACTS,
+    ROWS,
+    Chunk,
+    Pass,
+    margins,
+    passes,
+    phased,
+    pointers,
+    side,
+    spans,
+    step,
+)
+from spindle.compiler.layout import vectors
+from spindle.compiler.tiling import strips
+from spindle.compiler.walk import extent
+from spindle.compiler.writer import Lines, Writer
+from spindle.model.ops import Conv, Mean, Op
+
+
+def by_tiles(op: Op, writer: Writer, maker: Conv) -> Lines:
+    """Each tile of the wide tensor made as far as it is wanted, and read while it is near."""
+    layout, whole = writer.layout(maker.output), vectors(maker.channels, writer.isa)
+    yield f"const int wanted = {writer.until(op, maker.output)};"
+    for tensor in dict.fromkeys(maker.inputs):
+        if tensor in writer.group:
+            yield writer.pull(maker, tensor, "wanted - 1")
+    yield writer.share(layout.tiles)
+    yield "for (int n = first; n < last; n++) {"
+    yield f"    {writer.function(maker.name)}(at, n, wanted);"
+    end, filled = str(layout.pitch), whole * writer.isa.lanes
+    if layout.tiles * layout.pitch > filled and not writer.layout(op.output).tiles:
+        end = f"lower({layout.pitch}, {filled} - n * {layout.pitch})"
+    lines = rows(op, writer, "0", end, f"n * {layout.pitch}")
+    yield from (f"    {line}" for line in lines)
+    yield "}"
+    yield f"{writer.made(maker)} = wanted;"
+
+
+def by_vectors(op: Op, writer: Writer) -> Lines:
+    """A share of the channels of what stands there already."""
+    lanes = writer.isa.lanes
+    yield writer.share(vectors(op.inputs[0].shape[2], writer.isa), lanes)
+    yield from rows(op, writer, "first", "last", "0")
+
+
+def rows(op: Op, writer: Writer, first: str, last: str, beyond: str) -> Lines:
+    """Rows y to y + rows in some channels: of a tile, whose first channel is `beyond` the first."""
+    if isinstance(op, Conv):
+        yield from filtered(op, writer, first, last, beyond)
+    else:
+        assert isinstance(op, Mean)
+        yield from mean(op, writer, first, last, beyond)
+
+
+def mean(op: Mean, writer: Writer, first: str, last: str, beyond: str) -> Lines:
+    """The sums are kept where the answer will be."""
+    (x,), end = op.inputs, extent(op) - 1
+    layout = writer.layout(x)
+    share = f"y + r == {end} ? {1 / (x.shape[0] * x.shape[1])!r}f : 1.0f"
+    row = writer.row(x, "y + r", writer.base(x))
+    yield ROWS
+    yield (
+        f"    mean_row({row} + {layout.indent}, {writer.at(op.name)} + {beyond}, {x.shape[1]}, "
+        f"{layout.pitch}, {first}, {last}, y + r == 0, {share});"
+    )
+
+
+def filtered(op: Conv, writer: Writer, first: str, last: str, beyond: str) -> Lines:
+    x, made = writer.layout(op.inputs[0]), writer.layout(op.output)
+    whole = max(vectors(op.channels, writer.isa), x.tiles * x.pitch // writer.isa.lanes)
+    size = 1 + side(op) ** 2  # vectors to the weights of the next
+    base = writer.keep(op, pack.filters, whole)
+    yield f"for (int c = {first}; c < {last}; c += LANES)"
+    yield f"    {ROWS} {{"
+    for one in passes(op):
+        yield "        {"
+        lines = strip(op, writer, one, base, beyond, whole * writer.isa.lanes * size)
+        yield from (f"            {line}" for line in lines)
+        yield "        }"
+    yield "    }"
+    if made.left or made.right:
+        yield f"{ROWS} {{"
+        yield f"    float *const to = {writer.to(op.output, 'y + r')};"
+        yield f"    for (int c = {first}; c < {last}; c += LANES)"
+        yield f"        {margins(op, writer, f'to + c + {beyond}', 'LANES')}"
+        yield "}"
+
+
+def strip(op: Conv, writer: Writer, one: Pass, base: int, beyond: str, whole: int) -> Lines:
+    """One row of one vector of channels."""
+    x, made, taps = writer.layout(op.inputs[0]), writer.layout(op.output), side(op)
+    chunk = Chunk(1, 0, taps, taps, 0, 0, 1)
+    yield from pointers(op, writer, "y + r", chunk, base=writer.base(op.inputs[0]))
+    offset = (x.left + one.column) * x.pitch
+    numbers = (taps, taps, offset, op.dilation * x.pitch, 1, step(op, x.pitch))
+    yield f"const Window window = {{{', '.join(map(str, numbers))}}};"
+    kernel = phased(op, "y + r", one, whole)
+    yield f"const float *const w = at->w + {base} + (c + {beyond}) * {1 + taps * taps}{kernel};"
+    channel = "c" if made.tiles else f"c + {beyond}"
+    for begin, end, count in spans(strips(one.count, taps * taps, writer.isa)):
+        place = f"({one.start} + p * {one.apart})" if one.apart > 1 else "p"
+        yield f"for (int p = {begin}; p < {end}; p += {count})"
+        yield (
+            f"    {writer.kernel('filter', count, taps)}(x, window, p * window.step + c, w, "
+            f"to + {place} * {made.pitch} + {channel}, {one.apart * made.pitch}, {ACTS[op.act]});"
+        )

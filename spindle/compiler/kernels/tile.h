@@ -1,0 +1,50 @@
+/* A tile of a convolution: PIXELS by VECTORS of channels, summed in registers.
+ *
+ * Included once for each shape a network needs, with PIXELS, VECTORS and TILE (its name) defined.
+ * Weights stand in reading order: for every tap and every channel in, VECTORS vectors of channels
+ * out.  The sums begin with `start`: the biases (apart 0), or what an earlier part has left.
+ */
+INLINE void TILE(const float *const *x, Window at, int shift, const float *w, const float *start,
+                 int apart, float *y, int step, const float *shortcut, int beside, enum act act)
+{
+    vf sum[PIXELS][VECTORS];
+    UNROLL for (int m = 0; m < PIXELS; m++)
+        UNROLL for (int n = 0; n < VECTORS; n++)
+            sum[m][n] = load(start + m * apart + n * LANES);
+    for (int v = 0; v < at.high; v++)
+        for (int u = 0; u < at.wide; u++) {
+            const float *from = x[v] + at.offset + u * at.beside + shift;
+            LITTLE for (int k = 0; k < at.length; k++, w += VECTORS * LANES) {
+#if PIXELS < VECTORS /* the fewer stay in registers, the others pass through one */
+                vf one[PIXELS];
+                UNROLL for (int m = 0; m < PIXELS; m++)
+                    one[m] = all(from[m * at.step + k]);
+                UNROLL for (int n = 0; n < VECTORS; n++) {
+                    const vf weight = load(w + n * LANES);
+                    UNROLL for (int m = 0; m < PIXELS; m++)
+                        sum[m][n] = madd(one[m], weight, sum[m][n]);
+                }
+#else
+                HERE;
+                vf weight[VECTORS];
+                UNROLL for (int n = 0; n < VECTORS; n++)
+                    weight[n] = load(w + n * LANES);
+                UNROLL for (int m = 0; m < PIXELS; m++) {
+                    const vf one = all(from[m * at.step + k]);
+                    UNROLL for (int n = 0; n < VECTORS; n++)
+                        sum[m][n] = madd(one, weight[n], sum[m][n]);
+                }
+#endif
+            }
+        }
+    UNROLL for (int m = 0; m < PIXELS; m++)
+        UNROLL for (int n = 0; n < VECTORS; n++) {
+            vf made = clamped(sum[m][n], act);
+            if (shortcut)
+                made = add(made, load(shortcut + m * beside + n * LANES));
+            store(y + m * step + n * LANES, made);
+        }
+}
+#undef TILE
+#undef PIXELS
+#undef VECTORS

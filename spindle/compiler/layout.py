@@ -1,0 +1,83 @@
+"""How does a tensor lie in memory?  Its pixels in whole vectors, zeros at its sides."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from spindle.compiler.targets import Isa
+from spindle.compiler.walk import taps
+from spindle.model.answers import ArgMax, Detect, Normalize, Peaks, Softmax
+from spindle.model.graph import Graph
+from spindle.model.ops import Concat, Conv, Deconv, Image, Op, Rows, Tensor
+
+
+@dataclass(frozen=True)
+class Layout:
+    """Floats from pixel to pixel, and pixels of zeros on the left and the right of a row."""
+
+    pitch: int
+    width: int
+    left: int = 0
+    right: int = 0
+    tiles: int = 0  # of `pitch` channels, each tile a plane of its own; 0: all channels together
+    sliced: bool = False  # one plane serves all tiles, one after another
+
+    @property
+    def row(self) -> int:
+        """Floats from row to row."""
+        return (self.left + self.width + self.right) * self.pitch
+
+    @property
+    def planes(self) -> int:
+        return 1 if self.sliced else max(self.tiles, 1)
+
+    @property
+    def indent(self) -> int:
+        return self.left * self.pitch
+
+
+def layouts(graph: Graph, isa: Isa) -> dict[str, Layout]:
+    readers: dict[str, list[Op]] = {}
+    for op in graph.ops:
+        for tensor in op.inputs:
+            readers.setdefault(tensor.name, []).append(op)
+    return {op.name: layout(op, readers.get(op.name, []), isa) for op in graph.ops}
+
+
+def layout(op: Op, readers: list[Op], isa: Isa) -> Layout:
+    _, width, channels = op.output.shape
+    whole = -(-channels // isa.lanes) * isa.lanes
+    exact = writes_numbers(op) and all(reads_numbers(reader, op.output) for reader in readers)
+    sides = [margins(reader) for reader in readers if reader.inputs[0] == op.output]
+    left, right = (max(side, default=0) for side in zip(*sides, strict=True)) if sides else (0, 0)
+    return Layout(channels if exact else whole, width, left, right)
+
+
+def writes_numbers(op: Op) -> bool:
+    """Whether it writes number by number; what writes vectors needs whole ones."""
+    return isinstance(op, (Image, Softmax, Normalize, ArgMax, Peaks, Detect, Rows)) or (
+        isinstance(op, Concat) and op.axis == "rows"
+    )
+
+
+def reads_numbers(op: Op, tensor: Tensor) -> bool:
+    """Whether it reads number by number, and never a vector beyond the last channel."""
+    if isinstance(op, Conv):
+        return not op.depthwise and tensor not in op.inputs[1:]
+    return writes_numbers(op)
+
+
+def margins(op: Op) -> tuple[int, int]:
+    """Zeros that a convolution's windows want on the left and on the right of a row."""
+    if not isinstance(op, Conv):
+        return 0, 0
+    width, pad = op.inputs[0].shape[1], op.pads[1][0]
+    if isinstance(op, Deconv):
+        last = (op.output.shape[1] - 1 + pad) // op.stride
+        return max(taps(op) - 1 - pad // op.stride, 0), max(last - width + 1, 0)
+    last = (op.output.shape[1] - 1) * op.stride + op.reach - pad
+    return pad, max(last - width, 0)
+
+
+def vectors(channels: int, isa: Isa) -> int:
+    return -(-channels // isa.lanes)

@@ -1,0 +1,85 @@
+"""How does a model become C?  By a list of passes, each of which can say what it did."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from spindle.compiler.emit import emit
+from spindle.compiler.fold import fold
+from spindle.compiler.fuse import fuse
+from spindle.compiler.place import place
+from spindle.compiler.schedule import Plan, schedule
+from spindle.compiler.source import Source
+from spindle.compiler.story import arena_over_time, table
+from spindle.compiler.targets import Target
+from spindle.model import tasks, weights
+from spindle.model.graph import Graph
+from spindle.model.weights import Model, Weights
+
+Pass = Callable[[Graph, Weights], tuple[Graph, Weights]]
+PASSES: tuple[Pass, ...] = (fold, fuse)
+
+
+def compile(
+    model: Model,
+    target: Target,
+    threads: int = 1,
+    memory: int | None = None,
+    tune: bool = False,
+) -> Source:
+    """The C of a model for a machine, planned for so many threads and bytes of memory."""
+    graph, numbers = passed(model.graph, model.weights)
+    plan = planned(graph, target, threads, memory, tune)
+    return emit(plan, numbers, target.isa, known(model))
+
+
+def passed(graph: Graph, numbers: Weights) -> tuple[Graph, Weights]:
+    """Graph and weights after all passes, checked at each seam."""
+    for change in PASSES:
+        before, (graph, numbers) = graph, change(graph, numbers)
+        verify(before, graph, numbers, change.__name__)
+    return graph, numbers
+
+
+def verify(before: Graph, after: Graph, numbers: Weights, name: str) -> None:
+    """A pass may not change what is asked of a network, nor leave a weight out."""
+    assert after.image == before.image, name
+    assert after.outputs == before.outputs, name
+    wrong = weights.mismatch(after, {key: array.shape for key, array in numbers.items()})
+    assert not wrong, f"{name}: {wrong}"
+
+
+def planned(
+    graph: Graph, target: Target, threads: int, memory: int | None, tune: bool = False
+) -> Plan:
+    if threads < 1:
+        raise ValueError(f"{threads} threads run nothing: say 1 or more")
+    return schedule(graph, target.isa, threads)
+
+
+def known(model: Model) -> dict[str, Any]:
+    """What the compiled network says of itself."""
+    told = weights.describe(model)
+    del told["graph"], told["recipe"]
+    count = tasks.answers(model.graph, model.task)
+    return told | {"classes": count, "hash": model.hash}
+
+
+def explain(
+    model: Model, target: Target, threads: int = 1, memory: int | None = None, tune: bool = False
+) -> str:
+    """What each pass did, the plan as a table, and the arena over time."""
+    lines, graph, numbers = [], model.graph, model.weights
+    for change in PASSES:
+        count = len(graph.ops), sum(array.size for array in numbers.values())
+        graph, numbers = change(graph, numbers)
+        now = len(graph.ops), sum(array.size for array in numbers.values())
+        lines.append(
+            f"{change.__name__:<10} {count[0]} -> {now[0]} ops, {count[1]:,} -> {now[1]:,} numbers"
+        )
+    plan = planned(graph, target, threads, memory, tune)
+    arena = place(plan)
+    lines.append(f"{'schedule':<10} {len(plan.groups)} groups, {threads} thread(s)")
+    lines.append(f"{'place':<10} {arena.bytes:,} bytes")
+    return "\n".join([*lines, "", table(plan, arena), "", arena_over_time(plan, arena)])

@@ -1,0 +1,142 @@
+"""Where in the one arena does everything lie, and how large must it be?"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from spindle.compiler.answers import detect_scratch
+from spindle.compiler.schedule import Plan, inside
+from spindle.compiler.walk import Group, extent, rings, sinks
+from spindle.model.answers import Detect
+from spindle.model.ops import Conv, Op, Resize
+
+LINE = 64  # bytes: what begins here shares no cache line, and is aligned for any vector
+MEETING = 2 * LINE  # where threads meet
+
+
+@dataclass(frozen=True)
+class Span:
+    """Bytes that are needed from one group to another."""
+
+    name: str
+    bytes: int
+    first: int
+    last: int
+
+
+@dataclass(frozen=True)
+class Arena:
+    """Each tensor's place and its rows there; the rings of other threads follow the first's."""
+
+    offsets: dict[str, int]
+    rows: dict[str, int]
+    apart: dict[str, int]  # bytes from one thread's rings to the next's, for each group
+    spans: tuple[Span, ...]
+    bytes: int
+
+
+def place(plan: Plan) -> Arena:
+    """Every span as low as it fits among those of its time, the largest first."""
+    rows: dict[str, int] = {}
+    inner: dict[str, int] = {}  # offsets from the start of a group's rings
+    apart: dict[str, int] = {}
+    for group in plan.groups:
+        rows |= standing(group, plan)
+        total = 0
+        for name in sorted(inside(group, plan.graph)):
+            inner[name] = total
+            layout = plan.layouts[name]
+            planes = plan.threads if layout.sliced and group.lanes else layout.planes
+            total += rounded(4 * rows[name] * layout.row * planes)
+        apart[group.name] = total
+    spans = needed(plan, rows, apart)
+    found: dict[str, int] = {}
+    for span in sorted(spans, key=lambda span: (-span.bytes, span.first)):
+        found[span.name] = lowest(span, spans, found)
+    offsets = dict(found)
+    for group in plan.groups:
+        for name in inside(group, plan.graph):
+            offsets[name] = found[f"{group.name}.rings"] + inner[name]
+    return Arena(offsets, rows, apart, tuple(spans), max(found[s.name] + s.bytes for s in spans))
+
+
+def needed(plan: Plan, rows: dict[str, int], apart: dict[str, int]) -> list[Span]:
+    """All that must stand, and from which group to which."""
+    last = len(plan.groups) - 1
+    home = {op.name: number for number, group in enumerate(plan.groups) for op in group.ops}
+    until = dict(home) | {tensor.name: last for tensor in plan.graph.outputs}
+    for op in plan.graph.ops:
+        for tensor in op.inputs:
+            until[tensor.name] = max(until[tensor.name], home[op.name])
+    spans = [Span("meeting", MEETING, 0, last), Span("zeros", rounded(4 * widest(plan)), 0, last)]
+    for number, group in enumerate(plan.groups):
+        size = apart[group.name] * (1 if group.lanes else plan.threads)
+        spans.append(Span(f"{group.name}.rings", size, number, number))
+        for op in group.ops:
+            if more := beside(op, plan):
+                spans.append(Span(f"{op.name}.beside", more, number, number))
+        for op in sinks(group, plan.graph):
+            if not given(op, plan):
+                size = rounded(4 * rows[op.name] * plan.layouts[op.name].row)
+                spans.append(Span(op.name, size, number, until[op.name]))
+    return spans
+
+
+def given(op: Op, plan: Plan) -> bool:
+    """Whether an output is written where the caller wants it: it lies as the caller's arrays do."""
+    layout, (_, width, channels) = plan.layouts[op.name], op.output.shape
+    return op.output in plan.graph.outputs and layout.row == width * channels
+
+
+def beside(op: Op, plan: Plan) -> int:
+    """Bytes that an op needs for itself."""
+    match op:
+        case Resize():
+            layout = plan.layouts[op.inputs[0].name]
+            return plan.threads * rounded(4 * layout.width * layout.pitch)
+        case Detect():
+            return rounded(detect_scratch(op, plan.threads))
+    return 0
+
+
+def standing(group: Group, plan: Plan) -> dict[str, int]:
+    """The rows of each tensor that stand at once, whoever shares the work."""
+    rows = {op.name: op.output.shape[0] for op in group.ops}
+    height = extent(sinks(group, plan.graph)[-1])
+    parts = [(0, None)] if group.lanes else bands(height, plan.threads)
+    found = [rings(group, plan.graph, begin, end) for begin, end in parts]
+    return rows | {name: max(ring[name] for ring in found) for name in inside(group, plan.graph)}
+
+
+def bands(height: int, threads: int) -> list[tuple[int, int]]:
+    """The rows of each thread, however many of them there are."""
+    return [
+        (height * i // count, height * (i + 1) // count)
+        for count in range(1, threads + 1)
+        for i in range(count)
+    ]
+
+
+def widest(plan: Plan) -> int:
+    """Floats in the longest row that a window may find missing."""
+    read = [t.name for op in plan.graph.ops if isinstance(op, Conv) for t in op.inputs]
+    return max((plan.layouts[name].row for name in read), default=0)
+
+
+def lowest(span: Span, spans: list[Span], found: dict[str, int]) -> int:
+    """The first gap between what is there already, at this span's time."""
+    there = sorted(
+        (found[other.name], other.bytes)
+        for other in spans
+        if other.name in found and other.first <= span.last and span.first <= other.last
+    )
+    at = 0
+    for offset, size in there:
+        if at + span.bytes <= offset:
+            break
+        at = max(at, offset + size)
+    return at
+
+
+def rounded(size: int) -> int:
+    return -(-size // LINE) * LINE

@@ -1,0 +1,196 @@
+"""Which ops run together, and how many rows at a time?  Decided from a model of the caches."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass, replace
+
+from spindle.compiler.fused import Sum
+from spindle.compiler.layout import Layout, vectors
+from spindle.compiler.layout import layouts as plain
+from spindle.compiler.targets import Isa
+from spindle.compiler.tiling import even_tiling
+from spindle.compiler.walk import Group, apart, extent, reach, rings, sinks
+from spindle.model.answers import ArgMax, Normalize, Softmax
+from spindle.model.graph import Graph
+from spindle.model.ops import Conv, Deconv, Image, Mean, Op, Resize, Rows
+
+LINE = 64  # bytes of a cache line
+CACHE = 256 << 10  # of a core's second level, what rings and strips may fill
+FEW_ROWS = 28  # of fewer, each thread takes channels rather than rows
+
+
+@dataclass(frozen=True)
+class Plan:
+    """Groups of ops in running order, for so many threads at most."""
+
+    graph: Graph
+    groups: tuple[Group, ...]
+    layouts: dict[str, Layout]
+    threads: int = 1
+
+
+def schedule(graph: Graph, isa: Isa, threads: int, cache: int = CACHE) -> Plan:
+    layouts, groups = plain(graph, isa), []
+    for ops in chains(graph):
+        group = timed(
+            Group(ops, {}, wide=tiles(ops, graph, isa)), graph, layouts, threads, cache, isa
+        )
+        layouts |= tiled(group, graph, layouts, isa)
+        groups.append(group)
+    return Plan(graph, tuple(groups), layouts, threads)
+
+
+def tiles(ops: tuple[Op, ...], graph: Graph, isa: Isa) -> dict[str, int]:
+    """The wide tensors among these, which only what never mixes channels reads; their tiles."""
+    found = {}
+    group = Group(ops, {})
+    ends = sinks(group, graph)
+    for op in ops:
+        readers = group.readers(op.output)
+        if (
+            isinstance(op, Conv)
+            and not isinstance(op, (Deconv, Sum))
+            and not op.depthwise
+            and op not in ends
+            and all(apart(reader) for reader in readers)
+        ):
+            across = vectors(op.channels, isa)
+            depth = op.kernel**2 * op.inputs[0].shape[2]
+            found[op.name] = even_tiling(op.output.shape[1], across, depth, isa).vectors[0][0]
+    return found
+
+
+def tiled(group: Group, graph: Graph, layouts: dict[str, Layout], isa: Isa) -> dict[str, Layout]:
+    """How the wide tensors lie, and what is made of them."""
+    found, ends = {}, sinks(group, graph)
+    for name, across in group.wide.items():
+        (reader,) = group.readers(graph[name])
+        count = -(-vectors(graph[name].shape[2], isa) // across)
+        shape = {"pitch": across * isa.lanes, "tiles": count}
+        sliced = group.rows[reader.name] >= extent(reader)
+        found[name] = replace(layouts[name], **shape, sliced=sliced)
+        if reader not in ends and isinstance(reader, Conv):
+            pitch = layouts[reader.name].pitch
+            odd = pitch if pitch * 4 % (2 * LINE) else pitch + LINE // 4  # lest all meet in one set
+            found[reader.name] = replace(layouts[reader.name], pitch=odd)
+    return found
+
+
+def chains(graph: Graph) -> list[tuple[Op, ...]]:
+    """The ops of each group: what a wide tensor joins is never apart."""
+    makers = {op.name: op for op in graph.ops}
+    readers = Counter(t.name for op in graph.ops for t in op.inputs)
+    readers.update(tensor.name for tensor in graph.outputs)
+    home: dict[str, int] = {}
+    found: list[list[Op]] = []
+    for op in graph.ops:
+        joined = [t for t in op.inputs[:1] if readers[t.name] == 1 and follows(op, makers[t.name])]
+        if joined and home[joined[0].name] == latest(op, home):
+            place = home[joined[0].name]
+        else:
+            place = len(found)
+            found.append([])
+        home[op.name] = place
+        found[place].append(op)
+    return [tuple(group) for group in found]
+
+
+def latest(op: Op, home: dict[str, int]) -> int:
+    """The last of the groups that make what this op reads."""
+    return max(home[tensor.name] for tensor in op.inputs)
+
+
+def follows(op: Op, maker: Op) -> bool:
+    """Whether an op reads what should never stand whole, or is too light to stand alone."""
+    match op:
+        case Deconv() | Resize():
+            return False
+        case Conv():
+            if isinstance(maker, Image):
+                return True
+            if not isinstance(maker, Conv) or isinstance(maker, Deconv):
+                return False
+            return op.depthwise != maker.depthwise and (op.depthwise or op.pointwise)
+        case Mean() | Rows():
+            return isinstance(maker, Conv) and not isinstance(maker, Deconv)
+        case ArgMax() | Softmax() | Normalize():
+            return maker.output.shape[0] > 1
+    return False
+
+
+def timed(
+    group: Group, graph: Graph, layouts: dict[str, Layout], threads: int, cache: int, isa: Isa
+) -> Group:
+    """The group with as many rows at a time as its rings may take of the cache."""
+    group = replace(group, lanes=threads == 1 or not splits(group, graph))
+    height = extent(sinks(group, graph)[-1])
+    choices = [replace(group, rows=strip(group, graph, rows)) for rows in strips(height)]
+    return min(
+        choices,
+        key=lambda one: traffic(one, graph, layouts | tiled(one, graph, layouts, isa), cache),
+    )
+
+
+def traffic(group: Group, graph: Graph, layouts: dict[str, Layout], cache: int) -> tuple[int, int]:
+    """Bytes that must come from beyond the cache; of equals, the most rows at a time."""
+    sink = sinks(group, graph)[-1]
+    times = -(-extent(sink) // group.rows[sink.name])
+    kept, learnt = scratch(group, graph, layouts), weight(group)
+    again = learnt * times if learnt + kept > cache else learnt
+    inner = (
+        layouts[name].row * max(layouts[name].tiles, 1) * graph[name].shape[0]
+        for name in inside(group, graph)
+        if not layouts[name].sliced
+    )
+    spilt = 4 * 2 * sum(inner) if kept > cache else 0
+    return again + spilt, times
+
+
+def weight(group: Group) -> int:
+    """Bytes of the weights that every strip reads again."""
+    return sum(4 * op.params for op in group.ops if isinstance(op, Conv))
+
+
+def strips(height: int) -> list[int]:
+    """Numbers of rows that part a plane evenly, fewest first."""
+    return sorted({-(-height // parts) for parts in range(1, height + 1)})
+
+
+def strip(group: Group, graph: Graph, rows: int) -> dict[str, int]:
+    """So many rows of the last op; of those before it as many as these rows ask for."""
+    sink = sinks(group, graph)[-1]
+    found = dict.fromkeys((op.name for op in group.ops), rows)
+    found[sink.name] = min(rows, extent(sink))
+    for op in reversed(group.ops):
+        for tensor in op.inputs:
+            if tensor in group:
+                how = reach(op, tensor)
+                height = tensor.shape[0]
+                asked = how.high - how.low + how.scale * (found[op.name] - 1) if how else height
+                found[tensor.name] = max(1, min(-(-asked // (how.over if how else 1)), height))
+    return found | {name: graph[name].shape[0] for name in group.wide}
+
+
+def scratch(group: Group, graph: Graph, layouts: dict[str, Layout]) -> int:
+    """Bytes of the rings of a group."""
+    inner = inside(group, graph)
+    high = rings(group, graph)
+    return sum(4 * high[name] * layouts[name].row * layouts[name].planes for name in inner)
+
+
+def inside(group: Group, graph: Graph) -> set[str]:
+    """The tensors that nobody outside the group reads."""
+    return {op.name for op in group.ops} - {op.name for op in sinks(group, graph)}
+
+
+def splits(group: Group, graph: Graph) -> bool:
+    """Whether each thread can make rows of its own without reading another's."""
+    ends = sinks(group, graph)
+    if len(ends) > 1 or isinstance(ends[0], (Mean, Rows)) or extent(ends[0]) < FEW_ROWS:
+        return False
+    return all(
+        reach(op, tensor) or (isinstance(op, Resize) and tensor not in group)
+        for op in group.ops
+        for tensor in op.inputs
+    )

@@ -1,0 +1,203 @@
+"""How is an op said in C?  As a function that makes its rows up to one, asking for its inputs'."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from spindle.compiler.answers import initializer
+from spindle.compiler.convolving import convolution, margins, wide
+from spindle.compiler.filtering import by_tiles, by_vectors
+from spindle.compiler.pack import Array, tables
+from spindle.compiler.walk import apart
+from spindle.compiler.writer import Lines, Writer
+from spindle.model import boxes
+from spindle.model.answers import ArgMax, Detect, Normalize, Peaks, Softmax
+from spindle.model.ops import Add, Concat, Conv, Image, Op, Resize, Rows, Tensor
+
+
+def function(op: Op, writer: Writer) -> str:
+    """The C of one op."""
+    if op.name in writer.group.wide:
+        assert isinstance(op, Conv)
+        return f"/* {about(op)} */\n{wide(op, writer)}"
+    most, made = writer.rows(op), writer.made(op)
+    rows = f"lower({most}, until - y)" if most > 1 else "1"
+    lines = [
+        f"static void {writer.function(op.name)}(Walk *at, int until) /* {about(op)} */",
+        "{",
+        f"    for (int y = {made}; y < until; y = {made}) {{",
+        f"        const int rows = {rows};",
+        *(f"        {line}" for line in body(op, writer)),
+        f"        {made} = y + rows;",
+        *(["        meet(at->place, at->threads);"] if writer.shared else []),
+        "    }",
+        "}",
+    ]
+    return "\n".join(lines)
+
+
+def about(op: Op) -> str:
+    """Shapes, and millions of multiply-adds."""
+    read = " + ".join(by(tensor) for tensor in op.inputs) or "bytes"
+    cost = f", {op.madds / 1e6:.1f} M" if op.madds else ""
+    return f"{type(op).__name__}: {read} -> {by(op.output)}{cost}"
+
+
+def by(tensor: Tensor) -> str:
+    return "x".join(map(str, tensor.shape))
+
+
+def body(op: Op, writer: Writer) -> Lines:
+    """What is done for rows y to y + rows, once what they are made of is there."""
+    maker = writer.maker(op)
+    if maker:
+        yield from by_tiles(op, writer, maker)
+        return
+    for tensor in dict.fromkeys(op.inputs):
+        if tensor in writer.group:
+            yield writer.pull(op, tensor)
+    if apart(op):
+        yield from by_vectors(op, writer)
+    elif isinstance(op, Conv):
+        yield from convolution(op, writer)
+    elif isinstance(op, Detect):
+        yield from detect(op, writer)
+    elif writer.shared:
+        yield "if (at->thread == 0) {"
+        yield from (f"    {line}" for line in alone(op, writer))
+        yield "}"
+    else:
+        yield from alone(op, writer)
+
+
+def alone(op: Op, writer: Writer) -> Lines:
+    """What one thread does by itself, in its rows or in all of them."""
+    height, width, channels = op.output.shape
+    to, made = writer.to(op.output, "y + r"), writer.layout(op.output)
+    indents = [writer.layout(tensor).indent for tensor in op.inputs]
+    rows = [
+        writer.row(tensor, "y + r") + (f" + {indent}" if indent else "")
+        for tensor, indent in zip(op.inputs, indents, strict=True)
+    ]
+    pitches = [writer.layout(tensor).pitch for tensor in op.inputs]
+    each = "for (int r = 0; r < rows; r++)"
+    pixels = f"    for (int p = 0; p < {width}; p++)"
+    match op:
+        case Image():
+            mean = writer.constant(f"{op.name}.mean", repeated(op.mean, writer.isa.lanes))
+            std = [1 / one for one in op.std]
+            scale = writer.constant(f"{op.name}.scale", repeated(std, writer.isa.lanes))
+            yield each + " {"
+            yield f"    float *to = {to};"
+            yield (
+                f"    image_row(at->rgb + (y + r) * {width * channels}, to, {width}, {channels}, "
+                f"{made.pitch}, {mean}, {scale});"
+            )
+            yield f"    {margins(op, writer, 'to')}"
+            yield "}"
+        case Add():
+            yield each
+            yield (
+                f"    add_row({rows[0]}, {rows[1]}, {to}, {width}, {pitches[0]}, {pitches[1]}, "
+                f"{made.pitch}, 0, {made.pitch});"
+            )
+        case Resize():
+            yield from resize(op, writer)
+        case Concat(axis="channels"):
+            at = 0
+            for tensor, row, pitch in zip(op.inputs, rows, pitches, strict=True):
+                depth = tensor.shape[2]
+                yield each
+                yield (
+                    f"    copy_row({row}, {to} + {at}, {width}, {depth}, {pitch}, {made.pitch});"
+                )
+                at += depth
+        case Concat():
+            yield "if (y == 0) {"
+            at = 0
+            for tensor in op.inputs:
+                layout, (high, _, depth) = writer.layout(tensor), tensor.shape
+                yield f"    for (int i = 0; i < {high}; i++)"
+                yield (
+                    f"        copy_row({writer.at(tensor.name)} + i * {layout.row}, "
+                    f"{writer.at(op.name)} + ({at} + i) * {made.row}, {width}, {depth}, "
+                    f"{layout.pitch}, {made.pitch});"
+                )
+                at += high
+            yield "}"
+        case Rows():
+            wide, depth = op.inputs[0].shape[1:]
+            times = depth // channels
+            yield each
+            yield f"    for (int p = 0; p < {wide}; p++)"
+            yield (
+                f"        copy_row({rows[0]} + p * {pitches[0]}, "
+                f"{writer.at(op.name)} + ((y + r) * {wide} + p) * {times * made.pitch}, "
+                f"{times}, {channels}, {channels}, {made.pitch});"
+            )
+        case Softmax() | Normalize():
+            yield each
+            yield pixels
+            call = "softmax" if isinstance(op, Softmax) else "normalize"
+            pixel = f"{rows[0]} + p * {pitches[0]}"
+            yield f"        {call}({pixel}, {to} + p * {made.pitch}, {channels});"
+        case ArgMax():
+            yield each
+            yield pixels
+            yield (
+                f"        ((int32_t *)({to}))[p * {made.pitch}] = "
+                f"arg_max({rows[0]} + p * {pitches[0]}, {op.inputs[0].shape[2]});"
+            )
+        case Peaks():
+            high, wide, depth = op.inputs[0].shape
+            yield "if (y == 0)"
+            yield (
+                f"    peaks({writer.at(op.inputs[0].name)}, {high}, {wide}, {depth}, "
+                f"{pitches[0]}, {writer.at(op.name)});"
+            )
+        case _:
+            raise NotImplementedError(op)
+
+
+def resize(op: Resize, writer: Writer) -> Lines:
+    (x,), made = op.inputs, writer.layout(op.output)
+    layout = writer.layout(x)
+    parts = ("low", "high", "part", "left", "right", "share")
+    table = {
+        part: writer.constant(f"{op.name}.{part}", array)
+        for part, array in zip(parts, tables(op), strict=True)
+    }
+    blend = writer.at(f"{op.name}.beside")
+    yield "for (int r = 0; r < rows; r++) {"
+    yield f"    const int32_t *low = (const int32_t *)({table['low']});"
+    yield f"    const int32_t *high = (const int32_t *)({table['high']});"
+    for name in ("low", "high"):
+        yield (
+            f"    const float *{'above' if name == 'low' else 'under'} = "
+            f"{writer.at(x.name)} + {name}[y + r] * {layout.row} + {layout.indent};"
+        )
+    yield (
+        f"    resize_row(above, under, ({table['part']})[y + r], {blend}, {layout.width}, "
+        f"{writer.to(op.output, 'y + r')}, {made.width}, {layout.pitch}, {made.pitch}, "
+        f"(const int32_t *)({table['left']}), (const int32_t *)({table['right']}), "
+        f"{table['share']});"
+    )
+    yield "}"
+
+
+def detect(op: Detect, writer: Writer) -> Lines:
+    """Threads decode anchors together; one of them then thins the boxes."""
+    deltas, scores = (writer.at(tensor.name) for tensor in op.inputs)
+    anchors = writer.constant(f"{op.name}.anchors", boxes.anchors(op))
+    scratch, threads = writer.at(f"{op.name}.beside"), "at->thread, at->threads"
+    yield f"static const struct detector how = {initializer(op)};"
+    yield f"detect_share(&how, {anchors}, {deltas}, {scores}, {scratch}, {threads});"
+    if writer.shared:
+        yield "meet(at->place, at->threads);"
+    yield "if (at->thread == 0)"
+    yield f"    detect_thin(&how, {writer.at(op.name)}, {scratch});"
+
+
+def repeated(values: object, lanes: int) -> Array:
+    """As many vectors as there are channels, so that the values repeat as pixels do."""
+    return np.tile(np.asarray(values, np.float32), lanes)

@@ -1,0 +1,110 @@
+"""How is a row of a convolution cut into tiles that fit the registers of a machine?"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cache
+
+from spindle.compiler.targets import Isa
+
+Runs = tuple[tuple[int, int], ...]  # a size, and how many of it follow each other
+LATENCY = 4  # cycles until a sum can be added to again
+PER_CYCLE = 2  # multiply-adds, and loads, that begin in a cycle
+AFAR = 0.3  # of the weights' loads miss the first level
+NEAR = 24 << 10  # bytes of weights that stay in the first level while rows go by
+FAR = 128 << 10  # bytes of weights that must be asked for before they are wanted
+FILTER = 5  # channels in that would cost as much as the depthwise convolution which follows
+MOST_ACROSS = 8  # vectors
+AROUND = 12  # cycles before and after a tile's loop
+
+
+@dataclass(frozen=True)
+class Tiling:
+    """Pixels of each tile along the row, and vectors of each tile across the channels."""
+
+    pixels: Runs
+    vectors: Runs
+
+
+def cut(total: int, sizes: tuple[int, int]) -> Runs:
+    """So many of the first size, the rest in the second; nothing where that cannot be."""
+    first, second = sizes
+    for count in range(total // first, -1, -1):
+        rest = total - count * first
+        if rest % second == 0:
+            runs = ((first, count), (second, rest // second))
+            return tuple((size, times) for size, times in runs if times)
+    return ()
+
+
+@cache
+def tiling(width: int, vectors: int, depth: int, isa: Isa) -> Tiling:
+    """The tiles that take the fewest cycles, by a model of a core."""
+    choices = []
+    for across in range(1, min(vectors, MOST_ACROSS) + 1):
+        columns = cut(vectors, (across, max(vectors % across, 1)))
+        pixels = rows(width, across, depth, isa)
+        cost = sum(
+            cycles(m, n, depth, isa) * times * count for m, times in pixels for n, count in columns
+        )
+        choices.append((cost, Tiling(pixels, columns)))
+    return min(choices, key=lambda choice: choice[0])[1]
+
+
+@cache
+def even_tiling(width: int, vectors: int, depth: int, isa: Isa) -> Tiling:
+    """The same for channels in tiles of one size, the last perhaps wider than what it holds."""
+    choices = []
+    for across in range(1, min(vectors, MOST_ACROSS) + 1):
+        pixels, count = rows(width, across, depth + FILTER, isa), -(-vectors // across)
+        cost = sum(cycles(m, across, depth + FILTER, isa) * times for m, times in pixels) * count
+        choices.append((cost, Tiling(pixels, ((across, count),))))
+    return min(choices, key=lambda choice: choice[0])[1]
+
+
+def rows(width: int, vectors: int, depth: int, isa: Isa) -> Runs:
+    """The best way to cut a row, for tiles so many vectors across."""
+    choices = [
+        runs
+        for first in range(1, min(width, isa.registers) + 1)
+        for second in range(1, first + 1)
+        if fits(first, vectors, isa) and (runs := cut(width, (first, second)))
+    ]
+    return min(choices, key=lambda runs: sum(cycles(m, vectors, depth, isa) * n for m, n in runs))
+
+
+def fits(pixels: int, vectors: int, isa: Isa) -> bool:
+    """Sums and all of one side's numbers; the other side's pass through one register more.
+
+    AVX-512 needs none for those, as it multiplies from memory; elsewhere one is left to spare, for
+    compilers that fill the last one spill the sums.
+    """
+    room = isa.registers if isa.name == "avx512" else isa.registers - 2
+    return pixels * vectors + min(pixels, vectors) <= room
+
+
+def cycles(pixels: int, vectors: int, depth: int, isa: Isa) -> float:
+    sums, loads = pixels * vectors, pixels + vectors + vectors * AFAR
+    return depth * max(sums / PER_CYCLE, loads / PER_CYCLE, LATENCY) + AROUND + sums
+
+
+def phase(width: int, whole: Tiling) -> Runs:
+    """A row of another width in tiles no larger."""
+    return even(width, max(size for size, _ in whole.pixels))
+
+
+def even(width: int, most: int) -> Runs:
+    """The fewest tiles of a row, as even as they can be."""
+    choices = [
+        runs
+        for first in range(1, min(most, width) + 1)
+        for second in range(1, first + 1)
+        if (runs := cut(width, (first, second)))
+    ]
+    return min(choices, key=lambda runs: (sum(n for _, n in runs), len(runs), runs))
+
+
+@cache
+def strips(width: int, taps: int, isa: Isa) -> Runs:
+    """The strips of a depthwise row, whose taps stay in registers where they can."""
+    return even(width, max(min(isa.registers - taps - 2, 8), 2))

@@ -1,0 +1,154 @@
+"""What is the text of one group of ops written from, and what does it turn out to need?"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+from spindle.compiler.layout import Layout, vectors
+from spindle.compiler.pack import Array, Blob
+from spindle.compiler.place import Arena
+from spindle.compiler.schedule import Plan
+from spindle.compiler.targets import Isa
+from spindle.compiler.tiling import Tiling, even_tiling, tiling
+from spindle.compiler.walk import Group, extent, reach
+from spindle.model.ops import Conv, Deconv, Op, Tensor
+from spindle.model.weights import Weights
+
+Lines = Iterator[str]
+
+
+@dataclass
+class Writer:
+    """One group on its way into C."""
+
+    plan: Plan
+    arena: Arena
+    group: Group
+    weights: Weights
+    isa: Isa
+    blob: Blob = field(default_factory=Blob)  # the group's own weights
+    tensors: list[str] = field(default_factory=list)  # in the order of the group's pointers
+    kept: dict[str, int] = field(default_factory=dict)
+    shapes: set[tuple[str, int, int]] = field(default_factory=set)  # of the kernels it calls
+
+    def at(self, name: str) -> str:
+        """The pointer to a tensor, or to what lies beside an op."""
+        if name not in self.tensors:
+            self.tensors.append(name)
+        return f"at->t[{self.tensors.index(name)}]"
+
+    def made(self, op: Op | Tensor) -> str:
+        names = [one.name for one in self.group.ops]
+        return f"at->made[{names.index(op.name)}]"
+
+    def layout(self, tensor: Tensor) -> Layout:
+        return self.plan.layouts[tensor.name]
+
+    def rows(self, op: Op) -> int:
+        return self.group.rows[op.name]
+
+    def function(self, name: str) -> str:
+        """@ is the group's name: groups that are equal but for it share their text."""
+        stage = self.group.name.split("_")[0]
+        return "@_" + name.removeprefix(f"{stage}_")
+
+    def keep(self, op: Op, pack: Callable[..., Array], *how: Any) -> int:
+        """Where in the group's weights those of an op begin, packed once."""
+        if op.name not in self.kept:
+            self.kept[op.name] = self.blob.add(pack(op, self.weights, *how, self.isa.lanes))
+        return self.kept[op.name]
+
+    def constant(self, name: str, array: Array) -> str:
+        """Numbers that are not weights, kept beside them."""
+        if name not in self.kept:
+            self.kept[name] = self.blob.add(array)
+        return f"at->w + {self.kept[name]}"
+
+    def kernel(self, kind: str, pixels: int, other: int) -> str:
+        self.shapes.add((kind, pixels, other))
+        return f"{kind}_{pixels}_{other}"
+
+    @property
+    def shared(self) -> bool:
+        """Whether threads take channels of each step."""
+        return self.group.lanes and self.plan.threads > 1
+
+    def op(self, name: str) -> Op:
+        return next(op for op in self.group.ops if op.name == name)
+
+    def pull(self, op: Op, tensor: Tensor, last: str = "y + rows - 1") -> str:
+        """Asks for the rows of an input that are read next."""
+        return f"{self.function(tensor.name)}(at, {self.until(op, tensor, last)});"
+
+    def until(self, op: Op, tensor: Tensor, last: str = "y + rows - 1") -> str:
+        """The row of an input before which all must be there to make the last one of these."""
+        how, height = reach(op, tensor), extent(self.op(tensor.name))
+        if not how:
+            return str(height)
+        read = affine(last, how.scale, how.high, how.over)
+        beyond = (how.scale * (extent(op) - 1) + how.high) // how.over > height
+        return f"lower({read}, {height})" if beyond else read
+
+    def plane(self, tensor: Tensor) -> int:
+        """Floats from a tile of channels to the next."""
+        return self.arena.rows[tensor.name] * self.layout(tensor).row
+
+    def base(self, tensor: Tensor) -> str:
+        """The start of a tensor, or of the plane of tile n where it has planes."""
+        layout, base = self.layout(tensor), self.at(tensor.name)
+        if layout.sliced:
+            return f"{base} + at->thread * {self.plane(tensor)}" if self.shared else base
+        return f"{base} + n * {self.plane(tensor)}" if layout.tiles else base
+
+    def row(self, tensor: Tensor, y: str, base: str = "") -> str:
+        """The start of a row of an input, or of zeros where it has none."""
+        height, floats = tensor.shape[0], self.layout(tensor).row
+        ring, base = self.arena.rows[tensor.name], base or self.at(tensor.name)
+        return f"row({base}, {y}, {height}, {ring}, {floats}, at->zero)"
+
+    def to(self, tensor: Tensor, y: str) -> str:
+        """The first pixel of a row of an output."""
+        layout, ring = self.layout(tensor), self.arena.rows[tensor.name]
+        y = y if ring == tensor.shape[0] else f"(({y}) % {ring})"
+        indent = f" + {layout.indent}" if layout.indent else ""
+        return f"{self.base(tensor)} + ({y}) * {layout.row}{indent}"
+
+    def maker(self, op: Op) -> Conv | None:
+        """The convolution whose wide tensor an op reads tile by tile as it is made."""
+        name = op.inputs[0].name if op.inputs else ""
+        found = self.op(name) if name in self.group.wide else None
+        assert found is None or isinstance(found, Conv)
+        return found
+
+    def depth(self, tensor: Tensor) -> int:
+        """Channels that are read, with those that fill the last tile."""
+        layout = self.layout(tensor)
+        return layout.tiles * layout.pitch or tensor.shape[2]
+
+    def tiling(self, op: Conv) -> Tiling:
+        """Tiles for an output row; those of a transposed convolution are cut from each phase."""
+        _, width, channels = op.output.shape
+        width = -(-width // op.stride) if isinstance(op, Deconv) else width
+        depth = op.kernel**2 * op.inputs[0].shape[2]
+        choose = even_tiling if op.name in self.group.wide else tiling
+        return choose(width, vectors(channels, self.isa), depth, self.isa)
+
+    def share(self, count: int, each: int = 1) -> str:
+        """`first` and `last`: which of so many this thread does, `each` of them as one."""
+        if not self.shared:
+            return f"const int first = 0, last = {count * each};"
+        scale = f" * {each}" if each > 1 else ""
+        return (
+            f"const int first = share({count}, at->thread, at->threads){scale}, "
+            f"last = share({count}, at->thread + 1, at->threads){scale};"
+        )
+
+
+def affine(y: str, scale: int, shift: int, over: int = 1) -> str:
+    """(scale * y + shift) / over, as one would write it."""
+    text = y if scale == 1 else f"({y}) * {scale}" if " " in y else f"{y} * {scale}"
+    if shift:
+        text += f" {'+' if shift > 0 else '-'} {abs(shift)}"
+    return f"({text}) / {over}" if over > 1 else text
