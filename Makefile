@@ -11,7 +11,7 @@ setup: .venv/ready
 		{ echo "Spindle needs Python 3.11 or newer: make PYTHON=python3.11 $(MAKECMDGOALS)"; exit 1; }
 	@echo "setting up .venv (once, a minute or two)"
 	@$(PYTHON) -m venv .venv
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[train,dev]'
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[train,compile,dev]'
 	@touch $@
 
 demo: .venv/ready

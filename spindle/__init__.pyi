@@ -1,6 +1,6 @@
+from spindle.app.opening import open_model as open_model
 from spindle.app.predictor import Predictor as Predictor
 from spindle.app.predictor import load as load
-from spindle.app.predictor import open_model as open_model
 from spindle.data.results import Boxes as Boxes
 from spindle.data.results import Classification as Classification
 from spindle.data.results import Embedding as Embedding

@@ -1,60 +1,127 @@
-"""The numbers of a bench follow from its seconds; what it asks is what learns."""
+"""Everybody installed is measured and gives the same answer; the others are said to be absent."""
 
 from __future__ import annotations
 
 import json
+from dataclasses import replace
+from typing import Any
 
+import numpy as np
 import pytest
 
-from spindle.app.bench import WAYS, bench_training, processor, summed, taught
-from spindle.model.heads import HEADS
-from spindle.training import layout
+from spindle.app import bench as room
+from spindle.app.bench import Bench, Result, distance, lively, measure, noise
+from spindle.app.draw import ACCENT
+from spindle.app.machine import machine
+from spindle.app.peers.prepare import PEERS
+from spindle.app.standings import BLUE, draw_bench, show_bench, show_layers
+from spindle.model.family import mobilenet_v2
+from spindle.model.weights import Model
+
+QUICK = [name for name in ("onnxruntime", "openvino", "litert", "ncnn") if PEERS[name].here]
 
 
-def test_pictures_a_second_follow_from_seconds() -> None:
-    seconds = {"channels first": [2.0, 8.0, 4.0], "channels last": [1.0, 2.0, 1.0]}
-    seconds["spindle"] = [0.5, 1.0, 4.0]
-    times = [(way, seconds[way][i]) for i in range(3) for way in WAYS]
-    first, last, ours = summed(times, batch=8)
-    assert (first.best, first.middle, first.ratio) == (4, 2, 1)
-    assert (last.best, last.middle, last.ratio) == (8, 8, 4)
-    assert (ours.best, ours.middle, ours.ratio) == (16, 8, 4)
+def small(head: str = "classifier") -> Model:
+    graph = mobilenet_v2(0.1, 64, head, 5)
+    return Model(graph, lively(graph), "classify" if head == "classifier" else "detect")
 
 
-def test_the_table_and_its_json_say_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
-    fixed = [(way, 1.0 / (i + 1)) for i, way in enumerate(WAYS)]
-    monkeypatch.setattr(layout, "steps", lambda graph, batch, ways: iter(fixed))
-    asked = {"width": 0.35, "size": (32, 48), "batch": 4, "threads": 1, "rounds": 1}
-    known = json.loads(bench_training(**asked, json=True))  # type: ignore[arg-type]
-    assert known["title"] == "MobileNetV2 0.35, classifier, 32 x 48, batch 4"
-    assert [way["best"] for way in known["ways"]] == [4, 8, 12]
-    assert known["machine"]["threads"] == 1 and known["machine"]["processor"] == processor() != ""
-    shown = bench_training(**asked)  # type: ignore[arg-type]
-    assert known["title"] in shown and known["machine"]["torch"] in shown
-    assert shown.count("\n  ") == 5 and "12.0       12.0    3.00x" in shown
+@pytest.mark.skipif(not QUICK, reason="no runtime is installed")
+@pytest.mark.parametrize("batch", [1, 3])
+def test_all_say_the_same(batch: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("spindle.app.stopwatch.TURN_MS", 1.0)
+    done = measure("small", small(), threads=(1,), batch=batch, rounds=1, against=QUICK)
+    assert not done.absent and [result.runtime for result in done.results] == QUICK
+    for result in done.results:
+        assert 0 < result.min_ms <= result.median_ms <= result.p90_ms
+        assert result.max_error < 1e-4 and result.rss_mb > 1 and result.batch == batch
+    known = json.loads(json.dumps(done.to_json()))
+    assert known["peak_gflops"] > 1 and known["machine"]["cores"] >= 1
+    assert {"runtime", "precision", "threads", "min_ms", "median_ms", "p90_ms", "rss_mb",
+            "arena_bytes", "max_error"} <= set(known["results"][0])  # fmt: skip
 
 
-def test_it_really_runs() -> None:
-    known = json.loads(bench_training(0.1, 32, 2, threads=1, rounds=1, json=True))
-    assert all(way["best"] == way["middle"] > 0 for way in known["ways"])
+@pytest.mark.skipif("litert" not in QUICK, reason="litert is not installed")
+def test_a_cold_start_is_timed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("spindle.app.stopwatch.TURN_MS", 1.0)
+    done = measure("small", small(), rounds=1, against=("litert",), start=True)
+    (start,) = done.starts
+    assert start.runtime == "litert" and 10 < start.min_ms == start.median_ms
+    assert "first label" in show_bench(done)
 
 
-@pytest.mark.parametrize("head", HEADS)
-def test_every_head_can_be_asked(head: str) -> None:
-    graph = taught(0.1, 96, head)
-    assert all(op.weights for op in graph.ops if op.name in ("logits", "heatmaps", "neck"))
-    assert not any(type(op).__name__ in ("Detect", "ArgMax", "Peaks") for op in graph.ops)
+def test_the_absent_are_said(monkeypatch: pytest.MonkeyPatch) -> None:
+    gone = {"ncnn": replace(PEERS["ncnn"], guest="nowhere")}
+    monkeypatch.setattr(room, "PEERS", gone)
+    done = measure("small", small(), rounds=1, against=("ncnn",))
+    assert done.absent == {"ncnn": "not installed: pip install ncnn"} and not done.results
+    assert "not installed: pip install ncnn" in show_bench(done)
 
 
 @pytest.mark.parametrize(
     ("asked", "reason"),
     [
-        ({"batch": 1}, "2 pictures or more"),
+        ({"against": ["excel"]}, "no excel here: choose from spindle"),
+        ({"precisions": ["int3"]}, "no int3 here: choose from float32"),
         ({"rounds": 0}, "take 1 round"),
-        ({"head": "foot"}, "no head 'foot'"),
-        ({"threads": 0}, "0 threads"),
+        ({"threads": [0]}, "1 thread or more"),
     ],
 )
-def test_what_cannot_be_measured_is_refused(asked: dict[str, int], reason: str) -> None:
+def test_what_cannot_be_measured_is_refused(asked: dict[str, Any], reason: str) -> None:
     with pytest.raises(ValueError, match=reason):
-        bench_training(**asked)  # type: ignore[arg-type]
+        measure("small", small(), **asked)
+
+
+def test_pictures_differ_and_are_soft() -> None:
+    first, second = noise(mobilenet_v2(0.1, (64, 96)), 2)
+    assert first.shape == (64, 96, 3) and (first != second).any()
+    assert np.abs(np.diff(first.astype(int), axis=0)).mean() < 20
+
+
+def test_boxes_may_change_places_but_not_move() -> None:
+    graph = small("ssdlite").graph
+    rows = np.random.default_rng(0).uniform(0, 1, (100, 1, 6)).astype(np.float32)
+    assert distance(graph, {"detections": rows}, {"detections": rows[::-1]}, 1) == 0
+    moved = rows + np.float32(0.5) * (np.arange(100) == 7)[:, None, None]
+    assert distance(graph, {"detections": rows}, {"detections": moved}, 1) > 0.05
+
+
+def test_masks_differ_by_the_share_of_their_pixels() -> None:
+    graph = mobilenet_v2(0.1, 33, "deeplab", 5)
+    true = np.zeros((33, 33, 1), np.int32)
+    said = true.copy()
+    said[:11] = 4
+    assert distance(graph, {"mask": true}, {"mask": said}, 1) == pytest.approx(1 / 3)
+
+
+def standing() -> Bench:
+    def one(name: str, ms: float, threads: int) -> Result:
+        return Result(name, "float32", threads, 1, ms, ms * 1.5, ms * 2, 50.0, None, 1e-6)
+
+    done = Bench("a title", machine(), 300_000_000, 10, 7.0, peaks=[90.0, 100.0])
+    done.results.extend([one("ncnn", 8.0, 1), one("spindle", 4.0, 1), one("ncnn", 5.0, 2)])
+    return done
+
+
+def test_the_table_ranks_and_compares_with_the_best_peer() -> None:
+    lines = show_bench(standing()).splitlines()
+    ranked = [line.split() for line in lines if line.startswith(("  spindle", "  ncnn"))]
+    assert [(row[0], row[1], row[5]) for row in ranked] == [
+        ("spindle", "4.000", "0.50"), ("ncnn", "8.000", "1.00"), ("ncnn", "5.000", "1.00"),
+    ]  # fmt: skip
+    assert "100 GFLOP/s, copies at 7 GB/s; so no less than 6.00 ms" in "\n".join(lines)
+
+
+def test_the_bars_are_as_long_as_the_times() -> None:
+    sheet = np.asarray(draw_bench(standing()))
+    ours = (sheet == ACCENT).all(axis=2).sum(axis=1).max()
+    theirs = (sheet == BLUE).all(axis=2).sum(axis=1).max()
+    assert ours / theirs == pytest.approx(0.5, abs=0.01)
+
+
+def test_layers_stand_beside_the_peak() -> None:
+    graph = small().graph
+    stem = next(op for op in graph.ops if op.name == "stem")
+    best = 2e-6 * stem.madds / 100
+    shown = show_layers(graph, 100.0, {"stem": 4 * best})
+    assert next(x for x in shown.splitlines() if "stem" in x).endswith("25%")

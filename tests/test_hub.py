@@ -27,6 +27,7 @@ from spindle.model.cache import cache
 from spindle.model.family import mobilenet_v2
 from spindle.model.graph import TORCH
 from spindle.training.adopt import spots
+from spindle.training.lock import alone
 from spindle.training.namings import TORCHVISION
 from spindle.training.network import Network
 from tests.scramble import scrambled
@@ -309,7 +310,7 @@ def test_one_process_at_a_time_is_alone(tmp_path: Path) -> None:
         "import sys; from pathlib import Path; from spindle.app import hub\n"
         "folder = Path(sys.argv[1])\n"
         "for _ in range(20):\n"
-        "    with hub.alone(folder / 'lock'):\n"
+        "    with alone(folder / 'lock'):\n"
         "        number = int((folder / 'count').read_text())\n"
         "        (folder / 'count').write_text(str(number + 1))\n"
     )
@@ -321,7 +322,7 @@ def test_one_process_at_a_time_is_alone(tmp_path: Path) -> None:
 def test_a_process_that_dies_leaves_no_lock(tmp_path: Path) -> None:
     die = (
         "import os, sys; from pathlib import Path; from spindle.app import hub\n"
-        "with hub.alone(Path(sys.argv[1])):\n"
+        "with alone(Path(sys.argv[1])):\n"
         "    os._exit(3)\n"
     )
     for _ in range(2):
@@ -332,6 +333,6 @@ def test_a_process_that_dies_leaves_no_lock(tmp_path: Path) -> None:
 def test_a_lock_that_cannot_be_had_is_named(tmp_path: Path) -> None:
     with (
         pytest.raises(ValueError, match="absent/lock cannot be locked"),
-        hub.alone(tmp_path / "absent" / "lock"),
+        alone(tmp_path / "absent" / "lock"),
     ):
         raise AssertionError("inside")

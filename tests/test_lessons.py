@@ -90,7 +90,7 @@ def test_broken_data_is_told_and_left_out(
         (["train", "DATA", "--freeze", "block99"], "cannot freeze up to 'block99'"),
         (["train", "DATA", "--task", "detect"], "not detect"),
         (["check", "EMPTY"], "is empty, but data is"),
-        (["bench"], "say what to measure: --train"),
+        (["bench", "--plot", "bars.jpg"], "let it end in .png"),
         (["draw", "pose", "here", "--number", "1"], "too few or too small to learn from"),
     ],
 )

@@ -18,14 +18,18 @@ import pytest
 from PIL import Image as Pillow
 
 from spindle.data.samples import Dataset, Listed, Sample
+from spindle.data.synthetic import KINDS
 from spindle.model import atomic
 from spindle.model.heads import Task
-from spindle.model.weights import Model
-from spindle.training import loop
+from spindle.model.ops import Conv
+from spindle.model.weights import Model, initial
+from spindle.training import loop, start
 from spindle.training.checkpoint import NAME
+from spindle.training.lock import alone
 from spindle.training.recipe import RECIPES, Recipe
-from spindle.training.run import Moment
+from spindle.training.run import LEARNING, Moment, Watch, quiet
 from spindle.training.start import train
+from spindle.training.transfer import begin
 from tests.test_recipe import TASKS, lessons
 
 SHORT = replace(RECIPES["quick"], epochs=2, batch=4, seed=7, drop=0.3, erase=0.5)
@@ -75,6 +79,43 @@ def test_a_killed_run_ends_in_the_same_bits(
         assert whole == killed
 
 
+def test_a_run_refuses_a_folder_in_which_another_is_at_work(tmp_path: Path) -> None:
+    with alone(tmp_path / start.LOCK), pytest.raises(ValueError, match="another run is at work in"):
+        run(tmp_path)
+    assert [file.name for file in tmp_path.iterdir()] == [start.LOCK]
+    run(tmp_path)
+
+
+def test_bf16_is_refused_where_it_is_only_played(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(start, "has_bf16", lambda: False)
+    with pytest.raises(ValueError, match="no bf16.*leave --precision at auto"):
+        run(tmp_path, replace(SHORT, precision="bf16"))
+
+
+def test_norms_that_were_counted_once_are_not_counted_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    graph = begin("classify", KINDS, width=0.1, size=64)[0]
+    bare = graph.map(lambda op: replace(op, norm=None) if isinstance(op, Conv) else op)
+    model = Model(bare, initial(bare), "classify", KINDS)
+
+    def taught(folder: Path, watch: Watch = quiet) -> str:
+        train(lessons("classify", 16), folder, SHORT, model, device="cpu", watch=watch)
+        return bits(folder)
+
+    def killed(moment: Moment) -> None:
+        if moment.phase == LEARNING and moment.done == 6:
+            raise Killed
+
+    with pytest.raises(Killed):
+        taught(tmp_path / "killed", killed)
+    whole = taught(tmp_path / "whole")
+    monkeypatch.setattr(start, "estimate", None)
+    assert taught(tmp_path / "killed") == whole
+
+
 @pytest.mark.parametrize("changes", [
     {"accumulate": 2}, {"sharpness": 0.05}, {"average": 0.0}, {"norms": "estimate"},
     {"norms": "frozen"}, {"freeze": "block06"}, {"mixup": 0.2, "cutmix": 1.0},
@@ -85,6 +126,7 @@ def test_whatever_a_recipe_asks_a_killed_run_ends_in_the_same_bits(
     changes: dict[str, object], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     recipe = replace(SHORT, **changes)  # type: ignore[arg-type]
+    monkeypatch.setattr(start, "has_bf16", lambda: True)
     run(tmp_path / "whole", recipe)
     monkeypatch.setattr(loop, "SAFE", 0.0)
     with pytest.raises(Killed):

@@ -6,72 +6,108 @@ import json
 import socket
 import subprocess
 import sys
+from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import torch
 
+from spindle.model.graph import Graph
 from spindle.model.heads import Task
-from spindle.model.weights import load
+from spindle.model.weights import Weights, load
+from spindle.training import judging, learner, run
 from spindle.training.machines import Machine, SharedNorm, joined
+from spindle.training.network import Network
 from spindle.training.recipe import RECIPES, Recipe
 from spindle.training.start import train
-from tests.test_recipe import TASKS, lessons
+from tests.test_recipe import lessons
 
 PLAIN = replace(
     RECIPES["quick"], epochs=2, batch=8, drop=0.0, colour=0.0, average=0.0, norms="train",
-    optimizer="sgd", rate=0.05,
+    optimizer="sgd", rate=0.005,
 )  # fmt: skip
 CHILD = """
-import sys
+import os, sys
 from dataclasses import replace
 from pathlib import Path
 import torch
 from tests.test_machines import PLAIN, begin
 torch.set_num_threads(1)
-begin(Path(sys.argv[1]), replace(PLAIN, batch=4), sys.argv[2])
+folder, *rest = sys.argv[1:]
+for task, os.environ["MASTER_PORT"] in zip(rest[::2], rest[1::2]):
+    begin(Path(folder) / task, replace(PLAIN, batch=4), task)
 """
+ALIKE: tuple[Task, ...] = ("classify", "detect", "segment", "pose")  # a triplet is one machine's
+Rows = list[dict[str, float]]
+
+
+class Doubled(Network):
+    """In double precision: some fifty norms over a handful of values make of float32's last bit,
+    which two machines round otherwise, a thousandth of the gradient."""
+
+    def __init__(self, graph: Graph, weights: Weights):
+        super().__init__(graph, weights)
+        self.double()
 
 
 def begin(folder: Path, recipe: Recipe, task: Task) -> None:
-    train(lessons(task, 16, judged=5), folder, recipe, width=0.1, size=64, device="cpu")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(learner, "Network", Doubled)
+        for room in (run, judging):  # so few lessons are prepared sooner than a worker is there
+            patch.setattr(room, "workers", lambda machine: 0)
+        train(lessons(task, 16, judged=5), folder, recipe, width=0.1, size=64, device="cpu")
 
 
-def together(folder: Path, task: Task, number: int = 2) -> None:
-    """The same on as many processes, as torchrun would start them."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    place = {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port), "WORLD_SIZE": str(number)}
-    path = str(Path(__file__).parents[1])
+def together(folder: Path, number: int = 2) -> None:
+    """All tasks on as many processes, as torchrun would start them; a warning ends a process."""
+    with ExitStack() as bound:
+        free = [bound.enter_context(socket.socket()) for _ in ALIKE]
+        for one in free:
+            one.bind(("127.0.0.1", 0))
+        ports = [str(one.getsockname()[1]) for one in free]
+    told = [word for pair in zip(ALIKE, ports, strict=True) for word in pair]
+    place = {"MASTER_ADDR": "127.0.0.1", "WORLD_SIZE": str(number), "PATH": ""}
+    place |= {"PYTHONPATH": str(Path(__file__).parents[1])}
     children = [
         subprocess.Popen(
-            [sys.executable, "-c", CHILD, str(folder), task],
-            env=place | {"RANK": str(rank), "PATH": "", "PYTHONPATH": path},
+            [sys.executable, "-W", "error", "-c", CHILD, str(folder), *told],
+            env=place | {"RANK": str(rank)},
         )
         for rank in range(number)
     ]
-    assert [child.wait(300) for child in children] == [0] * number
+    try:
+        assert [child.wait(120) for child in children] == [0] * number
+    finally:
+        for child in children:
+            child.kill()
+            child.wait()
 
 
-@pytest.mark.xfail(reason="not yet equal: see LOG.md; the gradients of two processes are unproved")
-@pytest.mark.parametrize("task", [task for task in TASKS if task != "embed"])
+def rows(folder: Path) -> Rows:
+    return [json.loads(line) for line in (folder / "metrics.jsonl").read_text().splitlines()]
+
+
+@pytest.fixture(scope="module")
+def two(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("two")
+    together(folder)
+    return folder
+
+
+@pytest.mark.parametrize("task", ALIKE)
 def test_two_processes_learn_what_one_learns_with_the_doubled_batch(
-    task: Task, tmp_path: Path
+    task: Task, two: Path, tmp_path: Path
 ) -> None:
-    begin(tmp_path / "one", PLAIN, task)
-    together(tmp_path / "two", task)
-    rows = [
-        [json.loads(line) for line in (tmp_path / name / "metrics.jsonl").read_text().splitlines()]
-        for name in ("one", "two")
-    ]
-    for one, two in zip(*rows, strict=True):
-        assert two["train_loss"] == pytest.approx(one["train_loss"], rel=1e-3)
-    one, two = (load(tmp_path / name / "model.safetensors") for name in ("one", "two"))
-    assert one.metrics.keys() == two.metrics.keys()
-    apart = max(float(abs(one.weights[name] - two.weights[name]).max()) for name in one.weights)
-    assert apart < 1e-2  # two sums of the same numbers in another order, after a few steps
+    begin(tmp_path, PLAIN, task)
+    alone, shared = rows(tmp_path), rows(two / task)
+    assert len(alone) == len(shared) == PLAIN.epochs
+    for one, other in zip(alone, shared, strict=True):
+        assert other["train_loss"] == pytest.approx(one["train_loss"], rel=1e-7)
+    before, after = (load(each / "model.safetensors") for each in (tmp_path, two / task))
+    assert before.metrics == pytest.approx(after.metrics, rel=1e-5)
+    apart = max(float(abs(before.weights[n] - after.weights[n]).max()) for n in before.weights)
+    assert apart < 1e-6  # of weights up to 1, that are kept as float32
 
 
 def test_one_process_is_alone() -> None:

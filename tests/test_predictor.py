@@ -178,8 +178,8 @@ def test_an_answer_that_is_no_number_is_never_given(reading: str) -> None:
         Predictor(replace(made, weights=huge), reading)(PICTURE)
 
 
-def test_there_are_two_readings() -> None:
-    with pytest.raises(ValueError, match="choose numpy or torch"):
+def test_there_are_three_readings() -> None:
+    with pytest.raises(ValueError, match="choose numpy, torch, c"):
         Predictor(model("classifier"), "onnx")
 
 

@@ -51,6 +51,22 @@ def test_arguments_and_flags_arrive_with_their_types() -> None:
     ]
 
 
+def test_where_to_write_to_has_a_short_flag_too() -> None:
+    written: list[str] = []
+
+    def write(out: str = "there") -> int:
+        """Writes.
+
+        out: the file
+        """
+        written.append(out)
+        return 0
+
+    for argv in (["write"], ["write", "-o", "here"], ["write", "--out", "far"]):
+        assert run((write,), "A pen.", "1", argv) == 0
+    assert written == ["there", "here", "far"]
+
+
 def test_help_is_the_docstring(capsys: pytest.CaptureFixture[str]) -> None:
     for argv, wanted in (
         (["--help"], ["A kitchen.", "Bakes, at last."]),

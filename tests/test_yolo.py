@@ -111,6 +111,16 @@ def test_bodies(tmp_path: Path) -> None:
         read(tmp_path, "pose")
 
 
+def test_a_yaml_without_names_is_told_of(tmp_path: Path) -> None:
+    picture(tmp_path / "images/a.jpg")
+    text(tmp_path / "labels/a.txt", "2 0.5 0.5 0.5 0.5\n")
+    text(tmp_path / "data.yaml", "names:\ntrain: images\n")
+    data = read(tmp_path)
+    assert data.labels == ("0", "1", "2")
+    (problem,) = data.problems
+    assert str(problem).startswith("data.yaml: has no names of classes") and not problem.fatal
+
+
 def test_a_number_that_fills_no_memory(tmp_path: Path) -> None:
     picture(tmp_path / "images/a.jpg")
     text(tmp_path / "data.yaml", "names:\n  99999999999: x\n")

@@ -1,115 +1,286 @@
-"""What does a training step cost here?  Torch's layouts and ours, in turns, in one run."""
+"""How quick is it, beside the others?  Every runtime that is here, in turns, the same answers."""
 
 from __future__ import annotations
 
-import json as jsonlib
-import os
-import platform
-from dataclasses import asdict, dataclass
-from itertools import islice
+import tempfile
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack, suppress
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from statistics import median
+from typing import Any
 
-from spindle.app.table import accent, bold, dim
-from spindle.model.family import Size, mobilenet_v2
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image as Pillow
+
+from spindle.app.machine import Machine, machine
+from spindle.app.peers.prepare import PEERS, Facts, Peer, lightened, prepare
+from spindle.app.stopwatch import Runner, Silent, Times, cold
+from spindle.compiler import peak, reference
+from spindle.compiler.targets import target
+from spindle.model.answers import Detect
 from spindle.model.graph import Graph
-from spindle.model.heads import HEADS
-from spindle.training import layout
+from spindle.model.weights import Model, Weights, initial
 
-OURS: layout.Way = "spindle"
-WAYS: tuple[layout.Way, ...] = ("channels first", "channels last", OURS)
-# what a loss is told: the numbers before the answer is decided
-TAUGHT = {
-    "classify": ("logits",),
-    "detect": ("boxes", "classes"),
-    "segment": ("logits_full",),
-    "pose": ("heatmaps",),
-    "embed": ("neck",),
-}
+Array = NDArray[Any]
+Say = Callable[[str], None]
+ROOM = "spindle.app.peers"
+PRECISIONS = ("float32", "bf16")
+ALONE = ("nothing", "peak")  # no runtimes, but what they are compared with
 
 
 @dataclass(frozen=True)
-class Machine:
-    """Where it was measured."""
+class Result:
+    """What one runtime did with `batch` pictures at a time."""
 
-    processor: str
-    cores: int
+    runtime: str
+    precision: str
     threads: int
-    torch: str
+    batch: int
+    min_ms: float
+    median_ms: float
+    p90_ms: float
+    rss_mb: float  # at its peak, above Python with numpy
+    arena_bytes: int | None  # of those runtimes that plan one
+    max_error: float
+
+    @property
+    def pictures(self) -> float:
+        """A second, at best."""
+        return 1e3 * self.batch / self.min_ms
 
 
 @dataclass(frozen=True)
-class Cost:
-    """Pictures a second in the best round and in the middle one, and how often the plain one's."""
+class Start:
+    """A whole process, from its start to the first label of one picture file."""
 
-    way: str
-    best: float
-    middle: float
-    ratio: float  # the median of the rounds' own ratios: a busy machine slows both of a round
-
-
-def bench_training(
-    width: float = 1.0,
-    size: Size | None = None,
-    batch: int = 32,
-    head: str = "classifier",
-    threads: int | None = None,
-    rounds: int = 5,
-    json: bool = False,
-) -> str:
-    """The table, or the same as JSON, of what a training step costs in each layout."""
-    if batch < 2 or rounds < 1:
-        raise ValueError(f"{rounds} rounds of {batch} pictures: take 1 round, 2 pictures or more")
-    if head not in HEADS:
-        raise ValueError(f"there is no head {head!r}; there are {', '.join(HEADS)}")
-    graph = taught(width, size, head)
-    with layout.threads(threads) as used:
-        costs = summed(list(islice(layout.steps(graph, batch, WAYS), rounds * len(WAYS))), batch)
-        machine = Machine(processor(), os.cpu_count() or 1, used, layout.VERSION)
-    height, wide, _ = graph.input.shape
-    title = f"MobileNetV2 {width:g}, {head}, {height} x {wide}, batch {batch}"
-    if json:
-        asked = {"title": title, "rounds": rounds, "machine": asdict(machine)}
-        return jsonlib.dumps(asked | {"ways": [asdict(cost) for cost in costs]}, indent=1)
-    return table(title, machine, costs, rounds)
+    runtime: str
+    min_ms: float
+    median_ms: float
 
 
-def taught(width: float, size: Size | None, head: str) -> Graph:
-    """The part of the network that learns."""
-    return mobilenet_v2(width, size, head).until(*TAUGHT[HEADS[head].task])
+@dataclass(frozen=True)
+class Bench:
+    """All that was measured, and who was not there and why."""
+
+    title: str
+    machine: Machine
+    madds: int
+    rounds: int
+    copy_gbps: float  # from memory to memory; 0 where nothing builds that could measure it
+    results: list[Result] = field(default_factory=list)
+    starts: list[Start] = field(default_factory=list)
+    absent: dict[str, str] = field(default_factory=dict)
+    peaks: list[float] = field(default_factory=list)  # GFLOP/s of one core, of each run
+
+    @property
+    def peak_gflops(self) -> float:
+        return max(self.peaks, default=0.0)
+
+    def to_json(self) -> dict[str, Any]:
+        return asdict(self) | {"peak_gflops": self.peak_gflops}
 
 
-def summed(times: list[tuple[layout.Way, float]], batch: int) -> list[Cost]:
-    """Seconds, round after round, as pictures a second."""
-    of = {way: [seconds for name, seconds in times if name == way] for way in WAYS}
-    first = of[WAYS[0]]
-    return [
-        Cost(
-            way,
-            batch / min(seconds),
-            batch / median(seconds),
-            median(plain / mine for plain, mine in zip(first, seconds, strict=True)),
-        )
-        for way, seconds in of.items()
-    ]
+def lively(graph: Graph, seed: int = 0) -> Weights:
+    """Random weights that keep the size of what goes through them: no two answers are alike."""
+    rng = np.random.default_rng(seed)
+    made = initial(graph, seed)
+    for name, array in made.items():
+        if name.endswith(".weight"):
+            spread = (2 / np.prod(array.shape[1:])) ** 0.5
+            made[name] = rng.normal(0, spread, array.shape).astype(np.float32)
+    return made
 
 
-def table(title: str, machine: Machine, costs: list[Cost], rounds: int) -> str:
-    where = f"{machine.processor}, {machine.threads} of {machine.cores} cores"
-    lines = [bold(title), dim(f"{where}, torch {machine.torch}; {rounds} rounds in turns"), ""]
-    lines.append(f"  {'a training step':<16} {'best':>10} {'median':>10} {'ratio':>8}")
-    for cost in costs:
-        ratio = f"{cost.ratio:>7.2f}x"
-        lines.append(
-            f"  {cost.way:<16} {cost.best:>10.1f} {cost.middle:>10.1f} "
-            + (accent(ratio) if cost.way == OURS else ratio)
-        )
-    return "\n".join([*lines, "", dim("  pictures a second, forward and backward")])
+def measure(
+    title: str,
+    model: Model,
+    precisions: Sequence[str] = ("float32",),
+    threads: Sequence[int] = (1,),
+    batch: int = 1,
+    rounds: int = 10,
+    against: Sequence[str] = tuple(PEERS),
+    start: bool = False,
+    say: Say = lambda text: None,
+) -> Bench:
+    """Every runtime of `against`, for each precision and number of threads a run of its own."""
+    for given, known in ((against, PEERS), (precisions, PRECISIONS)):
+        if wrong := [name for name in given if name not in known]:
+            raise ValueError(f"there is no {wrong[0]} here: choose from {', '.join(known)}")
+    if rounds < 1 or batch < 1 or min(threads) < 1:
+        raise ValueError("take 1 round, 1 picture and 1 thread or more")
+    done = Bench(title, machine(), model.graph.madds, rounds, copying())
+    peers = {}
+    for name in against:
+        if PEERS[name].here:
+            peers[name] = PEERS[name]
+        else:
+            done.absent[name] = f"not installed: pip install {PEERS[name].package}"
+    pictures = noise(model.graph, batch)
+    truth = reference.run(model.graph, model.weights, pictures[0])
+    with tempfile.TemporaryDirectory(prefix="spindle-bench-") as place:
+        for count in threads:
+            room = Path(place) / str(count)
+            facts = write(lightened(model), peers, room, pictures, count, done.absent, say)
+            ready = {name: peer for name, peer in peers.items() if name in facts}
+            for precision in precisions:
+                able = [name for name, peer in ready.items() if precision in peer.precisions]
+                race = Race(room, precision, count, batch, rounds, say)
+                done.results.extend(race.run(able, facts, truth, model.graph, done))
+            if start and count == threads[0]:
+                done.starts.extend(
+                    started(list(ready), room, count, min(rounds, 5), done.absent, say)
+                )
+    return done
 
 
-def processor() -> str:
-    """The processor's name, as the machine itself tells it."""
-    told = Path("/proc/cpuinfo")
-    lines = told.read_text().splitlines() if told.exists() else []
-    names = [line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")]
-    return names[0] if names else platform.processor() or platform.machine()
+def copying() -> float:
+    with suppress(ValueError):  # no C compiler is here
+        return peak.Core(peak.built()).copy_gbps()
+    return 0.0
+
+
+def noise(graph: Graph, batch: int) -> NDArray[np.uint8]:
+    """Pictures of soft blobs: no picture is white noise."""
+    height, width, channels = graph.input.shape
+    rng = np.random.default_rng(1)
+    small = rng.integers(0, 256, (batch, height // 16 + 2, width // 16 + 2, channels), np.uint8)
+    planes = [
+        [np.asarray(Pillow.fromarray(plane).resize((width, height), Pillow.Resampling.BICUBIC))
+         for plane in np.moveaxis(one, 2, 0)]
+        for one in small
+    ]  # fmt: skip
+    return np.ascontiguousarray(np.moveaxis(np.array(planes, np.uint8), 1, 3))
+
+
+def write(
+    model: Model, peers: dict[str, Peer], room: Path, pictures: NDArray[np.uint8], threads: int,
+    absent: dict[str, str], say: Say,
+) -> dict[str, Facts]:  # fmt: skip
+    """Each runtime's files, for one picture and for the whole batch; what is known of them."""
+    facts: dict[str, Facts] = {}
+    for size in sorted({1, len(pictures)}):
+        folder = room / str(size)
+        prepare(model, folder, pictures, size)
+        Pillow.fromarray(pictures[0]).resize((640, 480)).save(folder / "picture.jpg")
+        for name, peer in peers.items():
+            say(f"writing for {name}")
+            try:
+                facts[name] = facts.get(name, {}) | peer.write(model, folder, size, threads)
+            except (ValueError, NotImplementedError) as error:
+                absent[name] = str(error)
+                facts.pop(name, None)
+    return facts
+
+
+@dataclass(frozen=True)
+class Race:
+    """One run: the same precision, threads and pictures for everybody."""
+
+    room: Path
+    precision: str
+    threads: int
+    batch: int
+    rounds: int
+    say: Say
+
+    def run(
+        self, names: Sequence[str], facts: dict[str, Facts], truth: dict[str, Array],
+        graph: Graph, done: Bench,
+    ) -> list[Result]:  # fmt: skip
+        absent = done.absent
+        with ExitStack() as stack:
+            bare, *runners = self.loaded((*ALONE, *names), stack, absent)
+            for number in range(self.rounds):
+                self.say(f"{self.precision}, {self.threads} threads, round {number + 1}")
+                for runner in runners:
+                    self.turn(runner, absent)
+            bare.turn()
+            found: dict[str, Result] = {}
+            for runner in (runner for runner in runners if runner.ms):
+                if runner.name == "peak":
+                    done.peaks.append(2e-6 * target().isa.lanes * peak.SUMMED / min(runner.ms))
+                    continue
+                try:
+                    error = distance(graph, truth, runner.answer(), self.batch)
+                except Silent as silence:
+                    absent[runner.name] = str(silence)
+                    continue
+                result = self.result(runner, bare.peak, facts[runner.name], error)
+                best = found.get(runner.name)
+                if best is None or result.min_ms < best.min_ms:
+                    found[runner.name] = result
+        return list(found.values())
+
+    def turn(self, runner: Runner, absent: dict[str, str]) -> None:
+        if runner.name in absent:
+            return
+        try:
+            runner.turn()
+        except Silent as silence:
+            absent[runner.name] = str(silence)
+            runner.ms.clear()
+
+    def loaded(
+        self, names: Sequence[str], stack: ExitStack, absent: dict[str, str]
+    ) -> list[Runner]:
+        """One after the other, each asleep before the next begins; a batch in both ways."""
+        together = [("serve", self.room / str(self.batch))]
+        shared = [("share", self.room / "1")] if self.batch > 1 else []
+        runners = []
+        for name in names:
+            for way, folder in together + (shared if name not in ALONE else []):
+                self.say(f"loading {name}")
+                runner = Runner(name, f"{ROOM}.{name}", folder, self.threads, self.precision, way)
+                stack.enter_context(runner)
+                try:
+                    runner.ready()
+                    runners.append(runner)
+                except Silent as silence:
+                    absent[name] = str(silence)
+        return runners
+
+    def result(self, runner: Runner, bare: int, facts: Facts, error: float) -> Result:
+        times, above = Times.of(runner.ms), (runner.peak - bare) / 2**20
+        return Result(
+            runner.name, self.precision, self.threads, self.batch, times.least, times.middle,
+            times.late, above, facts.get("arena_bytes"), error,
+        )  # fmt: skip
+
+
+def started(
+    names: Sequence[str], room: Path, threads: int, rounds: int, absent: dict[str, str], say: Say
+) -> list[Start]:
+    """Cold processes, in turns."""
+    ms: dict[str, list[float]] = {name: [] for name in names}
+    for number in range(rounds):
+        say(f"starting, round {number + 1}")
+        for name, own in ms.items():
+            try:
+                own.append(cold(f"{ROOM}.{name}", room / "1", room / "1" / "picture.jpg", threads))
+            except Silent as silence:
+                absent.setdefault(name, str(silence))
+    times = {name: Times.of(own) for name, own in ms.items() if own}
+    return [Start(name, time.least, time.middle) for name, time in times.items()]
+
+
+def distance(graph: Graph, truth: dict[str, Array], said: dict[str, Array], batch: int) -> float:
+    """How far an answer is from the definition's, as a share of the largest number in it.
+
+    Of numbers that name something, the share that names another; a box is compared with the nearest
+    one given, since those of almost the same score may change places.
+    """
+    worst = 0.0
+    for op in (op for op in graph.ops if op.output in graph.outputs):
+        want = truth[op.name]
+        got = said[op.name][0] if batch > 1 else said[op.name]
+        if got.shape != want.shape:
+            raise Silent(f"its {op.name} is {got.shape}, not {want.shape}")
+        if want.dtype == np.int32:
+            worst = max(worst, float((want != got).mean()))
+        elif isinstance(op, Detect):
+            apart = np.abs(want[:, None, 0] - got[None, :, 0]).max(axis=2)
+            worst = max(worst, float(apart.min(axis=1).max()))
+        else:
+            worst = max(worst, float(np.abs(want - got).max() / np.abs(want).max()))
+    return worst

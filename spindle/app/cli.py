@@ -10,7 +10,9 @@ from typing import Any, Literal
 
 from spindle import __version__, app
 from spindle.app import table
-from spindle.app.lessons import bench, check, draw, eval_, train
+from spindle.app.building import compile_
+from spindle.app.contests import bench
+from spindle.app.lessons import check, draw, eval_, train
 from spindle.app.progress import Bar
 from spindle.app.typed import lines, numbers, sides
 from spindle.app.verbs import run
@@ -239,5 +241,5 @@ def free(folder: Path, stem: str) -> Path:
 
 
 def main(argv: list[str] | None = None) -> int:
-    verbs = (train, eval_, check, draw, info, predict, adopt, bench, demo)
+    verbs = (train, eval_, check, draw, info, predict, adopt, compile_, bench, demo)
     return run(verbs, ABOUT, __version__, argv)

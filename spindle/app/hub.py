@@ -5,11 +5,8 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-import sqlite3
 import urllib.error
 import urllib.request
-from collections.abc import Iterator
-from contextlib import closing, contextmanager
 from dataclasses import dataclass, replace
 from http.client import HTTPException
 from pathlib import Path
@@ -19,6 +16,7 @@ from spindle.app.progress import Bar
 from spindle.model import weights
 from spindle.model.cache import cache
 from spindle.model.family import point
+from spindle.training.lock import alone
 
 TORCHVISION = "https://download.pytorch.org/models/"
 TIMM = "https://github.com/rwightman/pytorch-image-models/releases/download/v0.1-weights/"
@@ -182,31 +180,6 @@ def receive(url: str, part: Path) -> None:
             bar.end()
         if have < whole:
             raise OSError(f"the connection broke after {have} of {whole} bytes")
-
-
-@contextmanager
-def alone(path: Path) -> Iterator[None]:
-    """One process at a time: the others wait here until the one inside has left, or has died.
-
-    The lock is SQLite's, which every system has and which no crash leaves behind.
-    """
-    try:
-        with closing(sqlite3.connect(path, timeout=0.2, isolation_level=None)) as lock:
-            while not locked(lock):
-                pass
-            yield
-    except sqlite3.OperationalError as error:
-        raise ValueError(f"{path} cannot be locked: {error}") from None
-
-
-def locked(lock: sqlite3.Connection) -> bool:
-    try:
-        lock.execute("BEGIN EXCLUSIVE")
-    except sqlite3.OperationalError as error:
-        if error.sqlite_errorcode != sqlite3.SQLITE_BUSY:
-            raise
-        return False
-    return True
 
 
 def proved(path: Path, file: Published) -> bool:

@@ -121,7 +121,7 @@ def eval_(
     """
     looks = app.MULTI_SCALE if scales == "all" else numbers(scales, "scales")
     predictor = app.load(model, reading)
-    found = app.find(data, task or predictor.model.task, format)
+    found = app.find(data, task or predictor.task, format)
     samples = app.part_of(found, part, split, seed)
     only = predictor.names if shared else None
     named = found.task in ("classify", "detect", "segment")
@@ -205,32 +205,4 @@ def draw(
     finally:
         bar.end()
     print(f"{folder}: {number} pictures for the task {task}")
-    return 0
-
-
-def bench(
-    train: bool = False,
-    width: float = 1.0,
-    size: str | None = None,
-    head: str = "classifier",
-    batch: int = 32,
-    threads: int | None = None,
-    rounds: int = 5,
-    json: bool = False,
-) -> int:
-    """What learning costs on this machine, side by side with plain loops, in interleaved rounds.
-
-    train: a training step, forward and backward: the one thing that is measured today
-    width: the width multiplier
-    size: of the picture (the head's own)
-    head: as in `info`
-    batch: pictures in a step
-    threads: as many as torch takes by itself
-    rounds: of which the best and the median are told
-    json: all of it as JSON
-    Example: spindle bench --train --width 1.0 --size 96 --batch 32
-    """
-    if not train:
-        raise ValueError("say what to measure: --train for what a training step costs")
-    print(app.bench_training(width, sides(size), batch, head, threads, rounds, json))
     return 0

@@ -11,70 +11,72 @@ import numpy as np
 from numpy.typing import NDArray
 
 from spindle import training
-from spindle.app import hub
-from spindle.compiler import reference
+from spindle.app import later
+from spindle.compiler.library import Library
+from spindle.compiler.targets import LIBRARIES
 from spindle.data import preprocess
 from spindle.data.reading import names, read_mask, read_output
 from spindle.data.results import Classification, Mask, Result
-from spindle.model import tasks, weights
+from spindle.model import record, tasks
 from spindle.model.graph import Graph
-from spindle.model.weights import Model, NotAModel
+from spindle.model.ops import Tensor
 
 Array = NDArray[Any]
 Run = Callable[[Graph, Array], dict[str, Array]]
-MOST_NETWORKS = 8  # that torch keeps, one for each size a segmenter looks at
+READINGS = ("numpy", "torch", "c")
+MOST_NETWORKS = 8  # that a predictor keeps, one for each size a segmenter looks at
 MULTI_SCALE = (0.5, 0.75, 1.0, 1.25, 1.5, 1.75)  # the paper's, for segmentation
 
 
-def load(source: str | Path, reading: str = "numpy", **unsaid: Any) -> Predictor:
-    """A model by its file, by somebody else's weights, or by a published name.
+def load(source: str | Path, reading: str = "numpy", threads: int = 1, **unsaid: Any) -> Predictor:
+    """A model by its file, by somebody else's weights, or by a published name; or a compiled one.
 
     `unsaid` is what a foreign file does not tell: `size`, `labels` and the rest that
-    `adopt_weights` knows.
+    `adopt_weights` knows.  `threads` are for compiled models, and for the reading "c", which
+    compiles.
     """
-    return Predictor(open_model(source, **unsaid), reading)
-
-
-def open_model(source: str | Path, **unsaid: Any) -> Model:
     path = Path(source)
-    if not path.exists() and hub.known(str(source)):
-        path = hub.fetch(str(source))
-    if path.is_dir():
-        raise ValueError(f"{path} is a folder; name a file in it")
-    if not path.exists() and not path.with_name(f"{path.name}.index").exists():
-        raise ValueError(
-            f"there is no file {path}, nor a published model of that name; "
-            f"published are {', '.join(hub.PUBLISHED)}"
-        )
-    if path.suffix == ".safetensors":
-        try:
-            return told(weights.load(path), path, **unsaid)
-        except NotAModel:
-            pass
-    return training.adopt_weights(path, **unsaid)
-
-
-def told(model: Model, path: Path, labels: Sequence[str] = (), **unsaid: Any) -> Model:
-    """A model file with the labels it lacks; nothing else that it says can be changed."""
+    if path.suffix not in LIBRARIES:
+        return Predictor(later.open_model(source, **unsaid), reading, threads)
     if unsaid:
         raise ValueError(f"{path} says itself what it is: {', '.join(unsaid)} cannot be changed")
-    if labels and model.labels:
-        raise ValueError(f"{path} has labels of its own: {', '.join(model.labels[:3])} ...")
-    tasks.check(model.graph, model.task, labels, path)
-    return replace(model, labels=tuple(labels)) if labels else model
+    return Predictor(Library(path, threads))
+
+
+def outside(info: dict[str, Any]) -> Graph:
+    """Of a compiled network what can be seen: its picture and its outputs."""
+    graph = record.from_json({"ops": [info["preprocessing"]], "outputs": ["image"]})
+    outputs = (Tensor(o["name"], tuple(o["shape"])) for o in info["outputs"])
+    return replace(graph, outputs=tuple(outputs))
 
 
 class Predictor:
     """A model, ready to be shown pictures."""
 
-    def __init__(self, model: Model, reading: str = "numpy"):
-        if reading not in ("numpy", "torch"):
-            raise ValueError(f"there is no reading {reading!r}: choose numpy or torch")
-        tasks.check(model.graph, model.task, model.labels)
-        self.model = model
-        count = tasks.answers(model.graph, model.task)
-        self.names = names(model.task, count, model.labels)
-        self.run: Run = self._numpy if reading == "numpy" else self._torch()
+    def __init__(
+        self, model: later.Model | Library, reading: str = "numpy", threads: int = 1
+    ) -> None:
+        if reading not in READINGS:
+            raise ValueError(f"there is no reading {reading!r}: choose {', '.join(READINGS)}")
+        self._model = model
+        if isinstance(model, Library):
+            info = model.info
+            self.task, self.graph, labels = info["task"], outside(info), tuple(info["labels"])
+            count = info["classes"]
+            self.run: Run = lambda _, pixels: model.run(pixels)
+        else:
+            self.task, self.graph, labels = model.task, model.graph, model.labels
+            tasks.check(self.graph, self.task, labels)
+            count = tasks.answers(self.graph, self.task)
+            self.run = self._numpy if reading == "numpy" else self._made(reading, threads)
+        self.names = names(self.task, count, labels)
+
+    @property
+    def model(self) -> later.Model:
+        """The network and its numbers, which a compiled model keeps to itself."""
+        if isinstance(self._model, Library):
+            raise ValueError(f"{self._model.path} is compiled: load what it was compiled from")
+        return self._model
 
     def __call__(
         self,
@@ -94,16 +96,20 @@ class Predictor:
         seen = preprocess.read_picture(picture)
         if scales or flip:
             return self._look_again(seen, scales or (1.0,), flip)
-        pixels, frame = preprocess.prepare(seen, self.model.graph.image)
-        output = self._answer(self.model.graph, pixels)
-        result = read_output(self.model.task, output, frame, seen.size, self.names, threshold)
+        pixels, frame = preprocess.prepare(seen, self.graph.image)
+        output = self._answer(self.graph, pixels)
+        result = read_output(self.task, output, frame, seen.size, self.names, threshold)
         if isinstance(result, Classification):
             return Classification(result.classes[:top])
         return result
 
     def save(self, path: str | Path) -> str:
         """Writes the model file; gives its hash."""
-        return weights.save(self.model, path)
+        return later.save(self.model, path)
+
+    def compile(self, path: str | Path, **options: Any) -> Path:
+        """Writes a library of it: `target`, `threads`, `memory` and `tune` as in the command."""
+        return later.compile_model(self.model, path, **options)
 
     def _answer(self, graph: Graph, pixels: Array) -> Array:
         """The first output of the network, which must be numbers."""
@@ -114,24 +120,30 @@ class Predictor:
         return output
 
     def _numpy(self, graph: Graph, pixels: Array) -> dict[str, Array]:
-        return reference.run(graph, self.model.weights, pixels)
+        return later.run(graph, self.model.weights, pixels)
 
-    def _torch(self) -> Run:
+    def _made(self, reading: str, threads: int) -> Run:
+        """Networks that are made once for each size they look at."""
+
         def run(graph: Graph, pixels: Array) -> dict[str, Array]:
-            if graph not in networks:
-                if len(networks) == MOST_NETWORKS:
-                    networks.clear()
-                networks[graph] = training.reader(graph, self.model.weights)
-            return networks[graph](pixels)
+            if graph not in made:
+                if len(made) == MOST_NETWORKS:
+                    made.clear()
+                made[graph] = (
+                    training.reader(graph, self.model.weights)
+                    if reading == "torch"
+                    else later.built(replace(self.model, graph=graph), threads).run
+                )
+            return made[graph](pixels)
 
-        networks: dict[Graph, Callable[[Array], dict[str, Array]]] = {}
+        made: dict[Graph, Callable[[Array], dict[str, Array]]] = {}
         return run
 
     def _look_again(self, picture: preprocess.Picture, scales: Sequence[float], flip: bool) -> Mask:
         """The chances of each pixel's class, averaged over several sizes and both hands."""
-        graph = self.model.graph
-        if self.model.task != "segment":
+        if self.task != "segment":
             raise ValueError("several scales and flips are for segmenters")
+        graph = self.model.graph
         if not all(0.1 <= scale <= 10 for scale in scales):
             raise ValueError(f"scales are 0.1 to 10: {', '.join(map(str, scales))}")
         high, wide, _ = graph.input.shape
@@ -148,7 +160,7 @@ class Predictor:
                 chances = np.exp(logits - logits.max(axis=2, keepdims=True))
                 chances = (chances / chances.sum(axis=2, keepdims=True))[None, :, ::turn]
                 for axis, extent in ((1, high), (2, wide)):
-                    chances = reference.resize(chances, axis, extent, corners=True)
+                    chances = later.resize(chances, axis, extent, corners=True)
                 total += chances[0]
         _, frame = preprocess.prepare(picture, graph.image)
         return read_mask(total.argmax(axis=2), frame, picture.size, self.names)

@@ -1,6 +1,7 @@
 """How does a function become a command?  Its signature is the flags, its docstring the help.
 
-A parameter without a default is an argument, the others are flags.  The docstring's first line
+A parameter without a default is an argument, one before `/` an argument that may be left out, the
+others are flags.  The docstring's first line
 says what the verb does, its lines of the form `name: help` what each parameter means, and what
 follows "Example:" is shown as it stands.  Where a verb takes the fields of a record as well, each
 of them is a flag, and those that are given reach it by name.
@@ -21,6 +22,7 @@ from types import NoneType, UnionType
 from typing import Any, Literal, NoReturn, Union, get_args, get_origin, get_type_hints
 
 Verb = Callable[..., int]
+SHORT = {"out": ["-o"]}  # as compilers have it
 FIELDS = "fields_of"  # where a verb keeps the record whose fields it takes
 
 
@@ -62,7 +64,10 @@ def run(verbs: Sequence[Verb], about: str, version: str, argv: Sequence[str] | N
         for name, verb in by_name.items():
             add(commands, name, verb, asked=name in argv[:1])
         given = vars(parser.parse_args(argv))
-        code = by_name[given.pop("verb")](**given)
+        verb = by_name[given.pop("verb")]
+        asked = inspect.signature(verb).parameters.values()
+        first = [given.pop(p.name) for p in asked if p.kind is p.POSITIONAL_ONLY]
+        code = verb(*first, **given)
         sys.stdout.flush()  # here a full disk or a closed pipe can still be told
         return code
     except (ValueError, ModuleNotFoundError) as error:
@@ -118,13 +123,15 @@ def add(commands: Any, name: str, verb: Verb, asked: bool) -> None:
             continue
         say = helps[parameter.name].replace("%", "%%")
         settings: dict[str, Any] = {"help": say} | reading(hints[parameter.name])
-        if parameter.default is parameter.empty:
+        if parameter.kind is parameter.POSITIONAL_ONLY:
+            settings |= {"nargs": "?", "default": parameter.default}
+        if "default" in settings or parameter.default is parameter.empty:
             parser.add_argument(parameter.name, **settings)
         else:
             if settings.get("action") is None:
                 settings.setdefault("metavar", parameter.name.upper())
-            flag = "--" + parameter.name.replace("_", "-")
-            parser.add_argument(flag, default=parameter.default, dest=parameter.name, **settings)
+            flags = ["--" + parameter.name.replace("_", "-"), *SHORT.get(parameter.name, ())]
+            parser.add_argument(*flags, default=parameter.default, dest=parameter.name, **settings)
 
 
 def add_fields(parser: argparse.ArgumentParser, record: Any) -> None:

@@ -8,6 +8,7 @@ from functools import reduce
 from itertools import islice
 from operator import add
 
+import numpy as np
 import torch
 
 from spindle.data.judges.judge import Judge
@@ -36,7 +37,7 @@ def judged(graph: Graph, weights: Weights, data: Dataset, machine: Machine, watc
     own = islice(data.splits["val"], machine.rank, None, machine.world)
     done, total = 0, -(-len(data.splits["val"]) // machine.world)
     for seen in feed(Show(graph.image), grouped(own), listed, workers(machine)):
-        pixels = torch.stack([torch.from_numpy(one.pixels) for one in seen])
+        pixels = torch.from_numpy(np.stack([one.pixels for one in seen]))
         made = ask(pixels.permute(0, 3, 1, 2).to(machine.device))
         assert isinstance(made, torch.Tensor)  # the first output alone was asked for
         for one, output in zip(seen, made.float().permute(0, 2, 3, 1).cpu().numpy(), strict=True):

@@ -29,9 +29,8 @@ from spindle.training.recipe import Recipe, mixing
 
 Batch = tuple[Tensor, Tensors]
 FEW = 12  # values: of fewer than these a batch norm learns noise
-QUICK_NORM = (
-    20  # a norm's average must have seen the end of a short run, whatever its family's habit
-)
+# a norm's average must have seen the end of a short run, whatever its family's habit
+QUICK_NORM = 20
 
 
 class Learner:
@@ -67,7 +66,7 @@ class Learner:
         self.optimizer = optimizer(recipe.optimizer, made, recipe.momentum)
         self.module: nn.Module = self.network
         if machine.world > 1:
-            self.module = DistributedDataParallel(self.network, broadcast_buffers=False)
+            self.module = DistributedDataParallel(self.network)
         self.average = {
             name: value.detach().clone()
             for name, value in self.network.state_dict().items()

@@ -15,6 +15,7 @@ from spindle.data.metrics import HEADLINE
 from spindle.model import atomic, weights
 from spindle.model.weights import Model, Weights
 from spindle.training import checkpoint
+from spindle.training.checkpoint import State
 from spindle.training.judging import judged
 from spindle.training.learner import Learner
 from spindle.training.run import LEARNING, LOG, MODEL, Moment, Row, Run
@@ -38,12 +39,11 @@ class Progress:
     rows: list[Row] = field(default_factory=list)
 
 
-def teach(run: Run, first: Weights, teacher: Model | None = None) -> Model:
-    """Runs to the end, or goes on from where it was stopped; gives the best model."""
+def teach(
+    run: Run, first: Weights, teacher: Model | None = None, state: State | None = None
+) -> Model:
+    """Runs to the end, from the beginning or from a state in which it was left; gives the best."""
     recipe, folder = run.recipe, run.folder
-    state = checkpoint.load(folder, run.settings)
-    if state and "learner" not in state:
-        return weights.load(folder / MODEL)
     learner = Learner(run.graph, first, run.data.task, recipe, run.machine, run.steps, teacher)
     progress = Progress()
     if state:

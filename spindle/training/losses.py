@@ -112,7 +112,7 @@ def stacked(key: str, arrays: list[NDArray[Any]]) -> Tensor:
 class Loss:
     """What a batch costs: the sum, to learn from, and each part under its name, to tell.
 
-    In float32, autocast or not.
+    In float32 at least, autocast or not.
     """
 
     parts: Callable[[Tensors, Tensors], Tensors]
@@ -121,9 +121,13 @@ class Loss:
         batch = truth if isinstance(truth, dict) else collate(truth)
         device = next(iter(outputs.values())).device
         batch = {key: value.to(device, non_blocking=True) for key, value in batch.items()}
-        parts = self.parts({key: value.float() for key, value in outputs.items()}, batch)
+        parts = self.parts({key: precise(value) for key, value in outputs.items()}, batch)
         total = torch.stack(tuple(parts.values())).sum()
         return total, {name: part.detach() for name, part in parts.items()}
+
+
+def precise(value: Tensor) -> Tensor:
+    return value.to(torch.promote_types(value.dtype, torch.float32))
 
 
 def loss_for(graph: Graph, task: Task, **settings: Any) -> Loss:

@@ -6,10 +6,12 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor, distributed, nn
-from torch.distributed.nn.functional import all_reduce
+
+RANKS = (("RANK", "0"), ("WORLD_SIZE", "1"))  # as torchrun says them, and what one alone is
 
 
 @dataclass(frozen=True)
@@ -67,9 +69,6 @@ def joined(device: str = "auto") -> Iterator[Machine]:
         distributed.destroy_process_group()
 
 
-RANKS = (("RANK", "0"), ("WORLD_SIZE", "1"))
-
-
 def chosen(device: str, local: int) -> torch.device:
     if device == "auto":
         device = "cuda" if torch.cuda.is_available() else "cpu"
@@ -83,31 +82,52 @@ def chosen(device: str, local: int) -> torch.device:
     return torch.device(place.type, local) if place.type == "cuda" else place
 
 
+class Normalized(torch.autograd.Function):
+    """Less the mean, over the root of the variance, where both are those of all machines."""
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, mean: Tensor, var: Tensor, eps: float) -> Tensor:
+        scale = (var + eps).rsqrt()[:, None, None]
+        made = (x - mean[:, None, None]) * scale
+        ctx.save_for_backward(made, scale)
+        return made
+
+    @staticmethod
+    def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor, None, None, None]:
+        (grad,), (made, scale) = grads, ctx.saved_tensors
+        moved = torch.stack([grad.mean((0, 2, 3)), (grad * made).mean((0, 2, 3))])
+        distributed.all_reduce(moved)
+        level, slope = (moved / distributed.get_world_size())[..., None, None]
+        return (grad - level - made * slope) * scale, None, None, None
+
+
 class SharedNorm(nn.BatchNorm2d):
-    """Batch norm over the batches of all machines, as if they were one."""
+    """Batch norm over the batches of all machines, which are equally large, as if they were one."""
 
     def forward(self, input: Tensor) -> Tensor:
         if not self.training:
             counted: Tensor = super().forward(input)
             return counted
-        x: Tensor = input.float()
-        world = distributed.get_world_size()
-        means = x.mean((0, 2, 3))
-        own = torch.stack([means, x.var((0, 2, 3), correction=0), means.square()])
-        whole: Tensor = all_reduce(own)  # type: ignore[no-untyped-call]
-        mean, inside, squares = whole / world
-        var = inside + squares - mean.square()
-        scale = self.weight * (var + self.eps).rsqrt()
-        self._count(mean, var, x.numel() // len(mean) * world)
-        made: Tensor = x * scale[:, None, None] + (self.bias - mean * scale)[:, None, None]
-        return made.to(input.dtype)
+        x = input.to(torch.promote_types(input.dtype, torch.float32))
+        made = Normalized.apply(x, *self._counted(x), self.eps)  # type: ignore[no-untyped-call]
+        taught: Tensor = made * self.weight[:, None, None] + self.bias[:, None, None]
+        return taught.to(input.dtype)
 
     @torch.no_grad()
-    def _count(self, mean: Tensor, var: Tensor, number: int) -> None:
+    def _counted(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        """The mean and the variance of what all machines see; the running ones follow."""
+        own = torch.stack([x.mean((0, 2, 3)), x.var((0, 2, 3), correction=0)])
+        said = [torch.empty_like(own) for _ in range(distributed.get_world_size())]
+        distributed.all_gather(said, own)
+        means, inside = torch.stack(said).unbind(1)
+        mean = means.mean(0)
+        var = (inside + (means - mean).square()).mean(0)  # no difference of large squares
         assert self.running_mean is not None and self.running_var is not None
         assert self.momentum is not None
+        number = x.numel() // len(mean) * len(said)
         self.running_mean.lerp_(mean, self.momentum)
         self.running_var.lerp_(var * (number / max(number - 1, 1)), self.momentum)
+        return mean, var
 
 
 def shared(network: nn.Module) -> None:
@@ -118,4 +138,4 @@ def shared(network: nn.Module) -> None:
                 assert child.momentum is not None
                 norm = SharedNorm(child.num_features, child.eps, child.momentum)
                 norm.load_state_dict(child.state_dict())
-                setattr(module, name, norm)
+                setattr(module, name, norm.to(child.weight))  # where and as precise as it was

@@ -11,9 +11,11 @@ from torch import Tensor, nn
 from torch.utils.hooks import RemovableHandle
 
 from spindle.model.graph import TORCH, Graph, lead
-from spindle.model.ops import Conv, Norm, Op
+from spindle.model.ops import Conv, Norm
 from spindle.model.weights import Weights
 from spindle.training.network import Network
+
+NORM = TORCH.norm or Norm()
 
 
 class Tally:
@@ -58,7 +60,7 @@ def normless(graph: Graph) -> set[str]:
 
 
 def estimate(
-    graph: Graph, weights: Weights, pictures: Iterable[Tensor], norm: Norm = TORCH.norm or Norm()
+    graph: Graph, weights: Weights, pictures: Iterable[Tensor], norm: Norm = NORM
 ) -> tuple[Graph, Weights]:
     """Puts batch norm back where it was folded away; the function stays what it was.
 
@@ -88,11 +90,15 @@ def estimate(
             f"{name}.gamma": np.sqrt(var.astype(np.float64) + norm.eps).astype(np.float32),
             f"{name}.beta": mean.astype(np.float32),
         }
+    return normed(graph, norm), made
 
-    def normed(op: Op) -> Op:
-        return replace(op, norm=norm) if isinstance(op, Conv) and op.name in bare else op
 
-    return graph.map(normed), made
+def normed(graph: Graph, norm: Norm = NORM) -> Graph:
+    """The graph with batch norm back wherever it belongs."""
+    bare = normless(graph)
+    return graph.map(
+        lambda op: replace(op, norm=norm) if isinstance(op, Conv) and op.name in bare else op
+    )
 
 
 def norms(network: nn.Module) -> list[nn.BatchNorm2d]:

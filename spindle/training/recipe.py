@@ -110,6 +110,7 @@ DEEPLAB = Recipe(
     epochs=45, batch=16, optimizer="sgd", rate=0.007, decay=4e-5, schedule="poly", warmup=0, clip=0,
     average=0, colour=0,
 )  # fmt: skip
+# as published, these two begin with weights that know pictures
 POSE = Recipe(epochs=210, batch=64, rate=5e-4, decay=0.0, turn=40.0, colour=0.1)
 REID = Recipe(
     epochs=60, batch=64, rate=3.5e-4, decay=5e-4, warmup=5, smoothing=0.1, erase=0.5, colour=0.1
@@ -139,9 +140,7 @@ VARIETIES: dict[Crop, Variety] = {
 
 def usual(task: Task, begun: bool) -> str:
     """The recipe for a task where none is named: with somebody's weights, or from nothing."""
-    if task in ("pose", "embed"):
-        return {"pose": "pose", "embed": "reid"}[task]
-    return "finetune" if begun else "quick"
+    return {"pose": "pose", "embed": "reid"}.get(task, "finetune") if begun else "quick"
 
 
 def named(name: str, **changes: Any) -> Recipe:

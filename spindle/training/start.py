@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import hashlib
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import asdict, replace
 from itertools import islice
 from math import log
@@ -16,20 +16,22 @@ from spindle.data.preprocess import open_picture
 from spindle.data.samples import Dataset, Samples
 from spindle.model import weights
 from spindle.model.ops import Fit, Image
-from spindle.model.weights import Model, Weights
+from spindle.model.weights import Model, Weights, digest, initial
 from spindle.training import checkpoint
 from spindle.training import recipe as recipes
 from spindle.training.feed import Show, cores
 from spindle.training.frozen import features, fit_classifier, refit, with_last
 from spindle.training.judging import judged
-from spindle.training.layout import hold_memory
+from spindle.training.layout import has_bf16, hold_memory
+from spindle.training.lock import alone
 from spindle.training.loop import teach
 from spindle.training.machines import Machine, joined
-from spindle.training.norms import estimate, normless
+from spindle.training.norms import estimate, normed, normless
 from spindle.training.recipe import Recipe
 from spindle.training.run import MODEL, Moment, Run, Watch, quiet
 from spindle.training.transfer import begin
 
+LOCK = ".lock"  # beside what the run leaves
 A_FEW = 100  # pictures that show of what shape they all are
 ALIKE = 0.05  # of two shapes, in logarithms
 FEW = 1000  # pictures, of which mirror images are worth their time
@@ -61,18 +63,36 @@ def train(
     folder.mkdir(parents=True, exist_ok=True)
     hold_memory()
     with joined(device) as machine:
+        if recipe.precision == "bf16" and machine.device.type == "cpu" and not has_bf16():
+            raise ValueError(
+                "this processor has no bf16 and would be many times slower with it: "
+                "leave --precision at auto"
+            )
         graph, first, notes = begin(data.task, data.labels, start, seed=recipe.seed, **network)
         if data.task == "classify" and (start is None or start.labels != data.labels):
             graph = refit(graph, fitting(data.splits["train"], graph.image))
         watch = watch if machine.first else quiet
         settings = described(data, recipe, start, teacher, machine, share, network)
-        run = Run(folder, data, recipe, machine, graph, notes, settings, watch)
-        if recipe.cached:
-            return last_layer(run, first, teacher)
-        if normless(graph) and recipe.norms != "frozen":
-            graph, first = estimate(graph, first, run.counted())
-            run = replace(run, graph=graph)
-        return teach(run, first, teacher)
+        with sole(folder, machine):
+            state = checkpoint.load(folder, settings)
+            if state and "learner" not in state:
+                return weights.load(folder / MODEL)
+            run = Run(folder, data, recipe, machine, graph, notes, settings, watch)
+            if recipe.cached:
+                return last_layer(run, first, teacher)
+            if state and recipe.norms != "frozen":
+                run = replace(run, graph=normed(graph))
+                first = initial(run.graph)  # in whose place the state comes
+            elif normless(graph) and recipe.norms != "frozen":
+                graph, first = estimate(graph, first, run.counted())
+                run = replace(run, graph=graph)
+            return teach(run, first, teacher, state)
+
+
+def sole(folder: Path, machine: Machine) -> AbstractContextManager[None]:
+    """No other run in this folder meanwhile."""
+    busy = f"another run is at work in {folder}: wait until it has ended, or choose another --out"
+    return alone(folder / LOCK, busy) if machine.first else nullcontext()
 
 
 def fitting(samples: Samples, image: Image) -> Fit:
@@ -90,8 +110,6 @@ def last_layer(run: Run, first: Weights, teacher: Model | None) -> Model:
         raise ValueError(f"only a classifier can be taught its last layer alone, not {data.task}")
     if teacher:
         raise ValueError("a last layer alone learns from no teacher: leave out one of the two")
-    if checkpoint.load(run.folder, run.settings):
-        return weights.load(run.folder / MODEL)
     train = list(data.splits["train"])
     rows = features(
         graph, first, train, lambda sample: Show(graph.image)(sample).pixels,
@@ -121,19 +139,9 @@ def described(
         "pictures": {name: len(samples) for name, samples in data.splits.items()},
         "labels": list(data.labels),
         "split": share,
-        "weights": identity(start),
-        "teacher": identity(teacher),
+        "weights": digest({}, start.weights) if start else "",
+        "teacher": digest({}, teacher.weights) if teacher else "",
         "machines": machine.world,
         "device": machine.device.type,
         "network": {name: repr(value) for name, value in network.items() if value is not None},
     }
-
-
-def identity(model: Model | None) -> str:
-    """What tells one model's numbers from another's."""
-    if model is None:
-        return ""
-    total = hashlib.sha256()
-    for name, array in sorted(model.weights.items()):
-        total.update(name.encode() + np.ascontiguousarray(array).tobytes())
-    return total.hexdigest()

@@ -11,11 +11,12 @@ from numpy.typing import NDArray
 
 from spindle.data.labels import KEYPOINTS
 from spindle.model import tasks
+from spindle.model.answers import Detect
 from spindle.model.family import NETWORKS, Size, mobilenet_v2, point
 from spindle.model.graph import TORCH, Family, Graph, lead
 from spindle.model.heads import HEADS, Task
 from spindle.model.mobilenet import Ablation
-from spindle.model.ops import Add, Conv, Op, Rows
+from spindle.model.ops import Add, Conv, Deconv, Op, Rows
 from spindle.model.weights import Model, Weights, initial
 from spindle.training.adopt import WIDTHS
 
@@ -56,7 +57,7 @@ def begin(
         draw, width, size = chosen(model, width, size)
         graph = draw(width, size, head or USUAL[task], len(labels), output_stride, family)
         graph = graph.map(quiet(graph, task))
-        return graph, initial(graph, seed), ("from nothing",)
+        return graph, begun(graph, seed), ("from nothing",)
     if model is not None or width is not None:
         raise ValueError(
             "a network that starts from a model keeps that model's kind and width: "
@@ -87,6 +88,20 @@ def quiet(graph: Graph, task: Task) -> Callable[[Op], Op]:
         if isinstance(op, Conv) and op.name in names
         else op
     )
+
+
+def begun(graph: Graph, seed: int) -> Weights:
+    """First weights, of which a depthwise deconvolution's enlarge a map smoothly.
+
+    At random, and as small as a dense one's, they would leave the norm after them to its eps.
+    """
+    weights = initial(graph, seed)
+    for op in graph.ops:
+        if isinstance(op, Deconv) and op.groups == op.channels:
+            away = abs(np.arange(op.kernel) - (op.kernel - 1) / 2)
+            slope = (1 - away / op.stride).clip(0)
+            weights[f"{op.name}.weight"][:] = np.outer(slope, slope)[None, :, :, None]
+    return weights
 
 
 def predicting(graph: Graph, task: Task) -> list[Op]:
@@ -121,13 +136,14 @@ def from_its_own(
     pairs = matches(labels, known if task != "embed" else ())
     own = 1 if task == "detect" else 0  # a detector's background comes before its labels
     places = [(new + own, old + own) for new, old in pairs] + ([(0, 0)] if own else [])
+    none = against(start) if len(pairs) < len(labels) else slice(0, 0)
     weights = initial(graph, seed)
     for name, array in weights.items():
         if name.split(".")[0] not in rows:
             weights[name] = start.weights[name].copy()
         elif places:
             classes = tasks.answers(start.graph, task) + own, len(labels) + own
-            weights[name] = carried(start.weights[name], array, classes, places)
+            weights[name] = carried(start.weights[name], array, classes, places, none)
     kept = [labels[new] for new, _ in pairs]
     fresh = [label for label in labels if label not in kept]
     notes = [f"from a model of the same task ({task}), which keeps all but its classes"]
@@ -154,13 +170,30 @@ def carried(
     fresh: NDArray[np.float32],
     classes: tuple[int, int],
     places: list[tuple[int, int]],
+    against: slice = slice(0, 0),
 ) -> NDArray[np.float32]:
-    """The fresh rows, with those of the known classes in their places; for each anchor alike."""
+    """The fresh rows, with those of the known classes in their places; for each anchor alike.
+
+    A row of a softmax means nothing alone: what it was weighed `against` is taken from it, so that
+    a fresh row, which says nothing, is as likely as that was.
+    """
     old = before.reshape(-1, classes[0], *before.shape[1:])
+    if old[:, against].size:
+        old = old - old[:, against].mean(axis=1, keepdims=True)
     new = fresh.reshape(-1, classes[1], *fresh.shape[1:]).copy()
     to, of = np.array(places).T
     new[:, to] = old[:, of]
     return new.reshape(fresh.shape)
+
+
+def against(start: Model) -> slice:
+    """The rows that say "none of these" in what this model has learnt; none for sigmoids."""
+    last = tasks.deciding(start.graph)
+    if isinstance(last, Detect):
+        return slice(0, 1 if last.score == "softmax" else 0)
+    if start.task == "segment" and start.labels[:1] == ("background",):
+        return slice(0, 1)
+    return slice(None) if start.task in ("classify", "segment") else slice(0, 0)
 
 
 def reclassed(graph: Graph, task: Task, classes: int) -> Graph:
@@ -277,7 +310,7 @@ def from_another(
         return op
 
     graph = graph.map(as_it_was).map(quiet(graph, task))
-    weights = initial(graph, seed)
+    weights = begun(graph, seed)
     for name in weights:
         if name.split(".")[0] in same:
             weights[name] = start.weights[name].copy()

@@ -103,6 +103,9 @@ def read(path: Path, task: Task | None = None) -> Dataset:
     known = [row[0] for listed in rows.values() for *_, found in listed for row in found.values()]
     if not labels:
         labels = tuple(str(number) for number in range(int(max(known, default=-1)) + 1))
+        if file:
+            what = "has no names of classes: their numbers stand for them"
+            problems.append(Problem(file.name, what, "list them there as names", fatal=False))
     reader = Reader(root, labels, task, count, each)
     splits = {
         split: Listed(sample for row in listed for sample in reader.samples(*row, problems))

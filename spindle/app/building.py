@@ -1,0 +1,108 @@
+"""How does a model become a library, and where is it put?"""
+
+from __future__ import annotations
+
+import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from spindle import compiler
+from spindle.app.opening import open_model
+from spindle.compiler import build, folder, stamp, targets
+from spindle.compiler.library import Library
+from spindle.compiler.source import Source
+from spindle.compiler.targets import Target
+from spindle.model.weights import Model
+
+PATIENCE = 2.0  # seconds after which a person wants to hear what goes on
+
+
+def compile_(
+    model: str,
+    out: str | None = None,
+    target: str | None = None,
+    threads: int = 1,
+    memory: int | None = None,
+    tune: bool = False,
+    emit_c: str | None = None,
+    explain: bool = False,
+) -> int:
+    """Makes one fast file of a model: a shared library, wasm for browsers, or a folder of C.
+
+    model: a model file, a published point, or weights of another project
+    out: the file to write (model.so here, or as such files end where it is to run)
+    target: native, x86-64-v3, x86-64-v4, aarch64-linux, aarch64-macos, x86_64-windows, wasm32 ...
+    threads: how many may share one picture
+    memory: the bytes that it may work in; the fastest plan that fits them is taken
+    tune: measure plans on this machine, and remember the best
+    emit_c: a folder to write the C to, which builds anywhere unless a target is said
+    explain: print the plan
+    Example: spindle compile run/model.safetensors -o model.so --threads 2
+    """
+    opened = open_model(model)
+    portable = target == "c" or (emit_c is not None and target is None and out is None)
+    if target == "c" and (out or not emit_c):
+        raise ValueError("the target c is a folder, not a file: say --emit-c DIR, and no --out")
+    chosen = targets.target("c" if portable else target or "native")
+    source = planned(opened, chosen, threads, memory, tune)
+    if explain:
+        print(compiler.explain(opened, chosen, threads, memory))
+    if emit_c:
+        print(f"{folder.write(source, chosen, Path(emit_c))}: the C, and how to build it")
+    if not portable and (out or not (emit_c or explain)):
+        path = build_there(source, chosen, Path(out or f"model{chosen.suffix}"))
+        size = path.stat().st_size / 1e6
+        print(f"{path}: {chosen.name}, {size:.1f} MB; works in {source.arena / 1e6:.2f} MB more")
+    return 0
+
+
+def compile_model(
+    model: Model,
+    path: str | Path,
+    target: str = "native",
+    threads: int = 1,
+    memory: int | None = None,
+    tune: bool = False,
+) -> Path:
+    """Writes the library of a model, for this machine or another."""
+    chosen = targets.target(target)
+    return build_there(planned(model, chosen, threads, memory, tune), chosen, Path(path))
+
+
+def built(model: Model, threads: int = 1) -> Library:
+    """A model compiled for this machine, by the cache if it has been compiled before."""
+    chosen = targets.target()
+    source = planned(model, chosen, threads)
+    with saying("building it"):
+        library: Library = build.from_cache(source, chosen, lambda path: Library(path, threads))
+    return library
+
+
+def planned(
+    model: Model, target: Target, threads: int, memory: int | None = None, tune: bool = False
+) -> Source:
+    if threads > 1 and not target.threads:
+        raise ValueError(f"on {target.name} threads cannot share a picture: leave --threads away")
+    with saying("measuring plans" if tune else "planning"):
+        return compiler.compile(model, target, threads=threads, memory=memory, tune=tune)
+
+
+def build_there(source: Source, target: Target, out: Path) -> Path:
+    """Never over anything but an older build."""
+    if out.exists() and out.stat().st_size and not stamp.ours(out):
+        raise ValueError(f"{out} is there already and is no library of ours: choose another name")
+    with saying(f"building for {target.name}"):
+        return build.build(source, target, out)
+
+
+@contextmanager
+def saying(what: str) -> Iterator[None]:
+    """Says what goes on, if it goes on for long."""
+    timer = threading.Timer(PATIENCE, lambda: print(f"spindle: {what} ...", file=sys.stderr))
+    timer.start()
+    try:
+        yield
+    finally:
+        timer.cancel()
