@@ -5,7 +5,8 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from spindle.app.machine import machine, processor
+from spindle.app.machine import machine
+from spindle.compiler.targets import processor
 
 
 def test_a_machine_has_a_name_and_cores() -> None:

@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from spindle.app.machine import processor
+from spindle.compiler.targets import processor
 from spindle.app.practice import WAYS, bench_training, summed, taught
 from spindle.model.heads import HEADS
 from spindle.training import layout

@@ -1,6 +1,5 @@
 from spindle.app.bench import lively as lively
 from spindle.app.bench import measure as measure
-from spindle.app.demo import demonstrate as demonstrate
 from spindle.app.draw import contact_sheet as contact_sheet
 from spindle.app.draw import draw_result as draw_result
 from spindle.app.judgement import headline as headline
@@ -13,6 +12,9 @@ from spindle.app.predictor import load as load
 from spindle.app.standings import draw_bench as draw_bench
 from spindle.app.standings import show_bench as show_bench
 from spindle.app.standings import show_layers as show_layers
+from spindle.app.stream import cores as cores
+from spindle.app.stream import quickest as quickest
+from spindle.app.stream import in_order as in_order
 from spindle.app.watching import Watcher as Watcher
 from spindle.data.check import examine as examine
 from spindle.data.datasets import find as find

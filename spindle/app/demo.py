@@ -31,6 +31,15 @@ NUMBER, SIZE = 2500, 64  # pictures that are drawn, one in five of them to judge
 LESSON = {"epochs": 14, "crop": "none", "colour": 0.0, "judge_every": 7}
 
 
+def demo(out: str = "demo") -> int:
+    """The whole of it, on pictures drawn on the spot.
+
+    out: the folder to write to
+    Example: spindle demo --out demo
+    """
+    return demonstrate(Path(out))
+
+
 def demonstrate(folder: Path) -> int:
     """Runs the demo and leaves its files in `folder`; 0 if everything held."""
     recipe = training.named("quick", **LESSON)  # before anything is drawn: torch may be absent

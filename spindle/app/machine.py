@@ -5,9 +5,8 @@ from __future__ import annotations
 import os
 import platform
 from dataclasses import dataclass
-from pathlib import Path
 
-from spindle.compiler.targets import target
+from spindle.compiler.targets import processor, target
 
 
 @dataclass(frozen=True)
@@ -29,11 +28,3 @@ def machine() -> Machine:
         f"{platform.system()} {platform.release()}",
         platform.python_version(),
     )
-
-
-def processor() -> str:
-    """The processor's name, as the machine itself tells it."""
-    told = Path("/proc/cpuinfo")
-    lines = told.read_text().splitlines() if told.exists() else []
-    names = [line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")]
-    return names[0] if names else platform.processor() or platform.machine()

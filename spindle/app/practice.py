@@ -8,8 +8,8 @@ from dataclasses import asdict, dataclass
 from itertools import islice
 from statistics import median
 
-from spindle.app.machine import processor
 from spindle.app.table import accent, bold, dim
+from spindle.compiler.targets import processor
 from spindle.model.family import Size, mobilenet_v2
 from spindle.model.graph import Graph
 from spindle.model.heads import HEADS

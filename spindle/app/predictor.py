@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -25,19 +26,24 @@ Array = NDArray[Any]
 Run = Callable[[Graph, Array], dict[str, Array]]
 READINGS = ("numpy", "torch", "c")
 MOST_NETWORKS = 8  # that a predictor keeps, one for each size a segmenter looks at
+LONG = 1 << 14  # a side of a picture that Pillow makes small, whoever runs the network
 MULTI_SCALE = (0.5, 0.75, 1.0, 1.25, 1.5, 1.75)  # the paper's, for segmentation
 
 
-def load(source: str | Path, reading: str = "numpy", threads: int = 1, **unsaid: Any) -> Predictor:
+def load(
+    source: str | Path, reading: str | None = None, threads: int = 1, **unsaid: Any
+) -> Predictor:
     """A model by its file, by somebody else's weights, or by a published name; or a compiled one.
 
-    `unsaid` is what a foreign file does not tell: `size`, `labels` and the rest that
-    `adopt_weights` knows.  `threads` are for compiled models, and for the reading "c", which
-    compiles.
+    The reading is numpy if none is said.  `unsaid` is what a foreign file does not tell: `size`,
+    `labels` and the rest that `adopt_weights` knows.  `threads` are for compiled models, and for
+    the reading "c", which compiles.
     """
     path = Path(source)
     if path.suffix not in LIBRARIES:
-        return Predictor(later.open_model(source, **unsaid), reading, threads)
+        return Predictor(later.open_model(source, **unsaid), reading or "numpy", threads)
+    if reading not in (None, "c"):
+        raise ValueError(f"{path} is compiled: its reading is c, it has no {reading}")
     if unsaid:
         raise ValueError(f"{path} says itself what it is: {', '.join(unsaid)} cannot be changed")
     return Predictor(Library(path, threads))
@@ -63,12 +69,13 @@ class Predictor:
             info = model.info
             self.task, self.graph, labels = info["task"], outside(info), tuple(info["labels"])
             count = info["classes"]
-            self.run: Run = lambda _, pixels: model.run(pixels)
+            self.run: Run = lambda _, pixels: model.picture(pixels)
         else:
             self.task, self.graph, labels = model.task, model.graph, model.labels
             tasks.check(self.graph, self.task, labels)
             count = tasks.answers(self.graph, self.task)
             self.run = self._numpy if reading == "numpy" else self._made(reading, threads)
+        self.fits = isinstance(model, Library) or reading == "c"  # a picture to its size, itself
         self.names = names(self.task, count, labels)
 
     @property
@@ -88,17 +95,25 @@ class Predictor:
     ) -> Result:
         """What the network says of one picture: a path, bytes, a Pillow picture or an array.
 
+        A JPEG given as a path or bytes is decoded at a half, a quarter or an eighth where that
+        leaves it at least twice as large as the network wants it; the pixels of a picture that is
+        open already are taken as they are.  Any number of threads may ask at once.
+
         Boxes under the threshold are not given, nor classes after the first `top`.  `scales` and
         `flip` let a segmenter look several times and average what it sees.
         """
         if not 0 <= threshold <= 1:
             raise ValueError(f"threshold {threshold} is no score: scores are 0 to 1")
-        seen = preprocess.read_picture(picture)
         if scales or flip:
+            seen = preprocess.read_picture(picture)
             return self._look_again(seen, scales or (1.0,), flip)
-        pixels, frame = preprocess.prepare(seen, self.graph.image)
+        opened = preprocess.open_picture(picture)
+        seen, place = preprocess.glance(opened, self.graph.image)
+        pixels, frame = self._fitted(seen)
         output = self._answer(self.graph, pixels)
-        result = read_output(self.task, output, frame, seen.size, self.names, threshold)
+        result = read_output(
+            self.task, output, place.part(frame), opened.size, self.names, threshold
+        )
         if isinstance(result, Classification):
             return Classification(result.classes[:top])
         return result
@@ -110,6 +125,13 @@ class Predictor:
     def compile(self, path: str | Path, **options: Any) -> Path:
         """Writes a library of it: `target`, `threads`, `memory` and `tune` as in the command."""
         return later.compile_model(self.model, path, **options)
+
+    def _fitted(self, picture: preprocess.Picture) -> tuple[Array, preprocess.Frame]:
+        """The picture at the network's size, or at its own where the reading fits it in C."""
+        image = self.graph.image
+        if self.fits and picture.size != (image.width, image.height) and max(picture.size) < LONG:
+            return np.asarray(picture), preprocess.seen(picture.size, image)
+        return preprocess.prepare(picture, image)
 
     def _answer(self, graph: Graph, pixels: Array) -> Array:
         """The first output of the network, which must be numbers."""
@@ -126,16 +148,19 @@ class Predictor:
         """Networks that are made once for each size they look at."""
 
         def run(graph: Graph, pixels: Array) -> dict[str, Array]:
-            if graph not in made:
-                if len(made) == MOST_NETWORKS:
-                    made.clear()
-                made[graph] = (
-                    training.reader(graph, self.model.weights)
-                    if reading == "torch"
-                    else later.built(replace(self.model, graph=graph), threads).run
-                )
-            return made[graph](pixels)
+            with lock:
+                if graph not in made:
+                    if len(made) == MOST_NETWORKS:
+                        made.clear()
+                    made[graph] = (
+                        training.reader(graph, self.model.weights)
+                        if reading == "torch"
+                        else later.built(replace(self.model, graph=graph), threads).picture
+                    )
+                network = made[graph]
+            return network(pixels)
 
+        lock = threading.Lock()
         made: dict[Graph, Callable[[Array], dict[str, Array]]] = {}
         return run
 

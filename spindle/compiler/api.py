@@ -36,6 +36,9 @@ def about(plan: Plan, info: dict[str, Any]) -> str:
 def heading(plan: Plan, info: dict[str, Any], name: str, isa: Isa) -> str:
     wider = "#if defined(__AVX2__) || defined(__AVX512F__)\n#define SPINDLE_PLAIN 1\n#endif\n"
     plain = wider if isa.name == "plain" else ""  # four lanes wherever it is built
+    clock = f'#define MARKS {len(plan.groups) + 1}\n#include "kernels/clock.h"'
+    if not info.get("measured"):
+        clock = "#define TICK(group) (void)0 /* for those who measure */"
     used = {"float32.h", "picture.h", "walk.h"}
     used |= {name for name, kinds in ANSWERS.items() for op in plan.graph.ops if type(op) in kinds}
     included = "\n".join(f'#include "kernels/{name}"' for name in sorted(used))
@@ -50,9 +53,7 @@ def heading(plan: Plan, info: dict[str, Any], name: str, isa: Isa) -> str:
 #error "these weights are packed for vectors of {isa.lanes} floats ({isa.name})"
 #endif
 
-#ifndef TICK /* called after each group of ops, by those who measure */
-#define TICK(group) (void)0
-#endif"""
+{clock}"""
 
 
 def header(plan: Plan, info: dict[str, Any], name: str) -> str:

@@ -168,7 +168,8 @@ class Tile:
 
     def ahead(self, chunk: Chunk, pixels: int) -> str:
         """A part of the weights that follow this chunk's is asked for with each tile of pixels."""
-        size, rows = chunk.depth * self.block, self.writer.rows(self.op)
+        size = chunk.depth * self.block
+        rows = self.writer.rows(self.op) // self.writer.flat(self.op)
         each = -(-size // (rows * self.one.count))
         row = self.y.removeprefix("y + ")
         return f"ahead(w + {size} + ({row} * {self.one.count} + p) * {each}, {each * pixels});"
@@ -194,7 +195,9 @@ def parted(chunk: Chunk, total: int, each: int, name: str) -> list[Chunk]:
 def convolution(op: Conv, writer: Writer) -> Lines:
     """Rows y to y + rows of a full convolution, its tiles of channels shared out to threads."""
     tiling, made = writer.tiling(op), writer.layout(op.output)
+    flat = writer.flat(op)
     for one in passes(op):
+        one = replace(one, count=one.count * flat)
         pixels = tiling.pixels if one.apart == 1 else phase(one.count, tiling)
         done = 0
         for size, times in tiling.vectors:
@@ -205,7 +208,8 @@ def convolution(op: Conv, writer: Writer) -> Lines:
                 begin = f"at->thread == at->threads - 1 ? 0 : {times}" if writer.shared else "0"
                 yield f"    const int first = {begin}, last = {times};"
             yield "    for (int n = first; n < last; n++) {"
-            tile = Tile(op, writer, one, pixels, size, done)
+            loop = ROWS if flat == 1 else "for (int r = 0; r < 1; r++)"
+            tile = Tile(op, writer, one, pixels, size, done, loop)
             yield from (f"        {line}" for line in tile.lines())
             yield "    }"
             yield "}"

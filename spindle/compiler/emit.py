@@ -39,6 +39,7 @@ def emit(
         "isa": isa.name,
         "threads": plan.threads,
         "arena": arena.bytes,
+        "groups": len(plan.groups),
     }
     c = "\n\n".join(
         [
@@ -141,7 +142,7 @@ def call(number: int, called: str, writer: Writer, weights: int) -> str:
             f"        Walk at = {{W + {weights}, zero, t, rgb, thread, threads, place, {{0}}}};",
             f"        make_{called}(&at);",
             *(["        meet(place, threads);"] if plan.threads > 1 else []),
-            f"        TICK({number});",
+            f"        {'if (thread == 0) ' if plan.threads > 1 else ''}TICK({number});",
             "    }",
         ]
     )
@@ -162,6 +163,7 @@ def run(plan: Plan, arena: Arena, calls: list[str], name: str) -> str:
         f"    Meeting *const place = (Meeting *)(void *)(arena + {arena.offsets['meeting']});",
         f"    if (thread == 0) __builtin_memset(zero, 0, {zeros});",
         *(["    meet(place, threads);"] if plan.threads > 1 else []),
+        f"    {'if (thread == 0) ' if plan.threads > 1 else ''}TICK(-1);",
         *calls,
         *handed(plan, arena),
         "}",

@@ -72,18 +72,13 @@ def mean(op: Mean, writer: Writer, first: str, last: str, beyond: str) -> Lines:
 
 
 def filtered(op: Conv, writer: Writer, first: str, last: str, beyond: str) -> Lines:
-    x, made = writer.layout(op.inputs[0]), writer.layout(op.output)
-    whole = max(vectors(op.channels, writer.isa), x.tiles * x.pitch // writer.isa.lanes)
-    size = 1 + side(op) ** 2  # vectors to the weights of the next
-    base = writer.keep(op, pack.filters, whole)
-    yield f"for (int c = {first}; c < {last}; c += LANES)"
-    yield f"    {ROWS} {{"
+    made = writer.layout(op.output)
+    base = writer.keep(op, pack.filters, whole(op, writer))
+    yield f"{ROWS} {{"
     for one in passes(op):
-        yield "        {"
-        lines = strip(op, writer, one, base, beyond, whole * writer.isa.lanes * size)
-        yield from (f"            {line}" for line in lines)
-        yield "        }"
-    yield "    }"
+        lines = strip(op, writer, one, base, (first, last, beyond))
+        yield from ("    {", *(f"        {line}" for line in lines), "    }")
+    yield "}"
     if made.left or made.right:
         yield f"{ROWS} {{"
         yield f"    float *const to = {writer.to(op.output, 'y + r')};"
@@ -92,21 +87,30 @@ def filtered(op: Conv, writer: Writer, first: str, last: str, beyond: str) -> Li
         yield "}"
 
 
-def strip(op: Conv, writer: Writer, one: Pass, base: int, beyond: str, whole: int) -> Lines:
-    """One row of one vector of channels."""
-    x, made, taps = writer.layout(op.inputs[0]), writer.layout(op.output), side(op)
+def strip(op: Conv, writer: Writer, one: Pass, base: int, channels: tuple[str, str, str]) -> Lines:
+    """One row, a vector of channels at a time."""
+    (first, last, beyond), taps = channels, side(op)
+    x, made = writer.layout(op.inputs[0]), writer.layout(op.output)
     chunk = Chunk(1, 0, taps, taps, 0, 0, 1)
     yield from pointers(op, writer, "y + r", chunk, base=writer.base(op.inputs[0]))
-    offset = (x.left + one.column) * x.pitch
+    offset, size = (x.left + one.column) * x.pitch, 1 + taps * taps
     numbers = (taps, taps, offset, op.dilation * x.pitch, 1, step(op, x.pitch))
     yield f"const Window window = {{{', '.join(map(str, numbers))}}};"
-    kernel = phased(op, "y + r", one, whole)
-    yield f"const float *const w = at->w + {base} + (c + {beyond}) * {1 + taps * taps}{kernel};"
+    kernel = phased(op, "y + r", one, whole(op, writer) * writer.isa.lanes * size)
+    yield f"for (int c = {first}; c < {last}; c += LANES) {{"
+    yield f"    const float *const w = at->w + {base} + (c + {beyond}) * {size}{kernel};"
     channel = "c" if made.tiles else f"c + {beyond}"
     for begin, end, count in spans(strips(one.count, taps * taps, writer.isa)):
         place = f"({one.start} + p * {one.apart})" if one.apart > 1 else "p"
-        yield f"for (int p = {begin}; p < {end}; p += {count})"
+        yield f"    for (int p = {begin}; p < {end}; p += {count})"
         yield (
-            f"    {writer.kernel('filter', count, taps)}(x, window, p * window.step + c, w, "
+            f"        {writer.kernel('filter', count, taps)}(x, window, p * window.step + c, w, "
             f"to + {place} * {made.pitch} + {channel}, {one.apart * made.pitch}, {ACTS[op.act]});"
         )
+    yield "}"
+
+
+def whole(op: Conv, writer: Writer) -> int:
+    """Vectors of channels, with those that fill the last tile."""
+    x = writer.layout(op.inputs[0])
+    return max(vectors(op.channels, writer.isa), x.tiles * x.pitch // writer.isa.lanes)

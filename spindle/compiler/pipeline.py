@@ -5,14 +5,16 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from spindle.compiler.budget import within
 from spindle.compiler.emit import emit
 from spindle.compiler.fold import fold
 from spindle.compiler.fuse import fuse
 from spindle.compiler.place import place
-from spindle.compiler.schedule import Plan, schedule
+from spindle.compiler.schedule import CACHE, Limits, Plan, schedule
 from spindle.compiler.source import Source
 from spindle.compiler.story import arena_over_time, table
-from spindle.compiler.targets import Target
+from spindle.compiler.targets import Target, second_level
+from spindle.compiler.tune import remembered, tuned
 from spindle.model import tasks, weights
 from spindle.model.graph import Graph
 from spindle.model.weights import Model, Weights
@@ -30,7 +32,7 @@ def compile(
 ) -> Source:
     """The C of a model for a machine, planned for so many threads and bytes of memory."""
     graph, numbers = passed(model.graph, model.weights)
-    plan = planned(graph, target, threads, memory, tune)
+    plan = settled(graph, numbers, target, threads, memory, tune)
     return emit(plan, numbers, target.isa, known(model))
 
 
@@ -50,12 +52,24 @@ def verify(before: Graph, after: Graph, numbers: Weights, name: str) -> None:
     assert not wrong, f"{name}: {wrong}"
 
 
-def planned(
-    graph: Graph, target: Target, threads: int, memory: int | None, tune: bool = False
+def settled(
+    graph: Graph, numbers: Weights, target: Target, threads: int, memory: int | None, tune: bool
 ) -> Plan:
+    """The plan: measured here, or remembered from when it was, or reckoned."""
     if threads < 1:
         raise ValueError(f"{threads} threads run nothing: say 1 or more")
-    return schedule(graph, target.isa, threads)
+    here = target.name == "native"
+    if tune and not here:
+        raise ValueError(f"plans for {target.name} cannot be measured here: leave --tune away")
+    if tune:
+        return tuned(graph, numbers, target, threads, memory)
+    found = remembered(graph, target, threads, memory) if here else None
+    if found:
+        return found
+    limits = Limits(second_level() or CACHE) if here else Limits()
+    if memory is not None:
+        return within(graph, target.isa, threads, memory, limits)
+    return schedule(graph, target.isa, threads, limits)
 
 
 def known(model: Model) -> dict[str, Any]:
@@ -78,7 +92,7 @@ def explain(
         lines.append(
             f"{change.__name__:<10} {count[0]} -> {now[0]} ops, {count[1]:,} -> {now[1]:,} numbers"
         )
-    plan = planned(graph, target, threads, memory, tune)
+    plan = settled(graph, numbers, target, threads, memory, tune)
     arena = place(plan)
     lines.append(f"{'schedule':<10} {len(plan.groups)} groups, {threads} thread(s)")
     lines.append(f"{'place':<10} {arena.bytes:,} bytes")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
 from spindle.compiler.fused import Sum
@@ -16,7 +17,9 @@ from spindle.model.graph import Graph
 from spindle.model.ops import Conv, Deconv, Image, Mean, Op, Resize, Rows
 
 LINE = 64  # bytes of a cache line
-CACHE = 256 << 10  # of a core's second level, what rings and strips may fill
+CACHE = 512 << 10  # bytes of a core's second level, where nothing else is known
+NEAREST = 32 << 10  # bytes of its first level
+NEARER = 1 / 8  # of what it takes to fetch a byte from beyond the second, from there
 FEW_ROWS = 28  # of fewer, each thread takes channels rather than rows
 
 
@@ -30,15 +33,42 @@ class Plan:
     threads: int = 1
 
 
-def schedule(graph: Graph, isa: Isa, threads: int, cache: int = CACHE) -> Plan:
-    layouts, groups = plain(graph, isa), []
-    for ops in chains(graph):
-        group = timed(
-            Group(ops, {}, wide=tiles(ops, graph, isa)), graph, layouts, threads, cache, isa
-        )
+@dataclass(frozen=True)
+class Limits:
+    """What a plan is made to keep to."""
+
+    cache: int = CACHE
+    rings: int | None = None  # bytes of each group's, where memory is short
+    streamed: int = 1  # so many of the first chains run as one group, row by row
+
+
+def schedule(graph: Graph, isa: Isa, threads: int, limits: Limits = Limits()) -> Plan:
+    layouts = plain(graph, isa)
+    first, *rest = parted(chains(graph), limits.streamed)
+    groups = (shaped(Group(ops, {}), graph, threads, isa) for ops in (first, *rest))
+    return planned(
+        graph, [timed(group, graph, layouts, limits, isa) for group in groups], isa, threads
+    )
+
+
+def planned(graph: Graph, groups: Iterable[Group], isa: Isa, threads: int) -> Plan:
+    """The plan of groups whose rows are settled."""
+    layouts = plain(graph, isa)
+    done = tuple(shaped(group, graph, threads, isa) for group in groups)
+    for group in done:
         layouts |= tiled(group, graph, layouts, isa)
-        groups.append(group)
-    return Plan(graph, tuple(groups), layouts, threads)
+    return Plan(graph, done, layouts, threads)
+
+
+def shaped(group: Group, graph: Graph, threads: int, isa: Isa) -> Group:
+    """What follows from the ops of a group: its wide tensors, and how threads share it."""
+    lanes = threads == 1 or not splits(group, graph)
+    return replace(group, wide=tiles(group.ops, graph, isa), lanes=lanes)
+
+
+def parted(found: list[tuple[Op, ...]], streamed: int) -> list[tuple[Op, ...]]:
+    """The first chains as one."""
+    return [sum(found[:streamed], ()), *found[streamed:]]
 
 
 def tiles(ops: tuple[Op, ...], graph: Graph, isa: Isa) -> dict[str, int]:
@@ -53,7 +83,8 @@ def tiles(ops: tuple[Op, ...], graph: Graph, isa: Isa) -> dict[str, int]:
             and not isinstance(op, (Deconv, Sum))
             and not op.depthwise
             and op not in ends
-            and all(apart(reader) for reader in readers)
+            and len(readers) == 1
+            and apart(readers[0])
         ):
             across = vectors(op.channels, isa)
             depth = op.kernel**2 * op.inputs[0].shape[2]
@@ -120,31 +151,41 @@ def follows(op: Op, maker: Op) -> bool:
 
 
 def timed(
-    group: Group, graph: Graph, layouts: dict[str, Layout], threads: int, cache: int, isa: Isa
+    group: Group, graph: Graph, layouts: dict[str, Layout], limits: Limits, isa: Isa
 ) -> Group:
-    """The group with as many rows at a time as its rings may take of the cache."""
-    group = replace(group, lanes=threads == 1 or not splits(group, graph))
+    """The group with as many rows at a time as suits the cache, and the memory there is."""
     height = extent(sinks(group, graph)[-1])
     choices = [replace(group, rows=strip(group, graph, rows)) for rows in strips(height)]
-    return min(
-        choices,
-        key=lambda one: traffic(one, graph, layouts | tiled(one, graph, layouts, isa), cache),
-    )
+    if limits.rings is not None:
+        choices.append(replace(group, rows=strip(group, graph, 1) | single(group)))
+
+    def cost(one: Group) -> tuple[int, tuple[int, int]]:
+        lying = layouts | tiled(one, graph, layouts, isa)
+        above = scratch(one, graph, lying) - (limits.rings or 0)
+        return max(above, 0) * (limits.rings is not None), traffic(one, graph, lying, limits.cache)
+
+    return min(choices, key=cost)
+
+
+def single(group: Group) -> dict[str, int]:
+    """One row at a time of every op: the least that must stand."""
+    return {op.name: 1 for op in group.ops if op.name not in group.wide}
 
 
 def traffic(group: Group, graph: Graph, layouts: dict[str, Layout], cache: int) -> tuple[int, int]:
-    """Bytes that must come from beyond the cache; of equals, the most rows at a time."""
+    """Bytes that must come from beyond the cache; of equals, the fewest that stand."""
     sink = sinks(group, graph)[-1]
     times = -(-extent(sink) // group.rows[sink.name])
     kept, learnt = scratch(group, graph, layouts), weight(group)
-    again = learnt * times if learnt + kept > cache else learnt
+    far = 1.0 if learnt + kept > cache else 0.0 if learnt <= NEAREST else NEARER
+    again = int(far * learnt * (times - 1))
     inner = (
         layouts[name].row * max(layouts[name].tiles, 1) * graph[name].shape[0]
         for name in inside(group, graph)
         if not layouts[name].sliced
     )
     spilt = 4 * 2 * sum(inner) if kept > cache else 0
-    return again + spilt, times
+    return again + spilt, kept
 
 
 def weight(group: Group) -> int:

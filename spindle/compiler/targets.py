@@ -5,6 +5,7 @@ from __future__ import annotations
 import ctypes
 import platform
 import sys
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -114,6 +115,23 @@ def here() -> tuple[str, str]:
     system = {"win32": "windows", "cygwin": "windows"}.get(sys.platform, sys.platform)
     machine = platform.machine().lower()
     return system, {"amd64": "x86_64", "arm64": "aarch64"}.get(machine, machine)
+
+
+def processor() -> str:
+    """The processor's name, as the machine itself tells it."""
+    told = Path("/proc/cpuinfo")
+    lines = told.read_text().splitlines() if told.exists() else []
+    names = [line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")]
+    return names[0] if names else platform.processor() or platform.machine()
+
+
+def second_level() -> int | None:
+    """Bytes of the second level of a core's cache, where the system tells."""
+    with suppress(OSError, ValueError):
+        path = Path("/sys/devices/system/cpu/cpu0/cache/index2/size")
+        size = path.read_text().strip()
+        return int(size.removesuffix("K")) << 10
+    return None
 
 
 def features() -> frozenset[str]:

@@ -130,10 +130,19 @@ class Writer:
     def tiling(self, op: Conv) -> Tiling:
         """Tiles for an output row; those of a transposed convolution are cut from each phase."""
         _, width, channels = op.output.shape
-        width = -(-width // op.stride) if isinstance(op, Deconv) else width
+        width = -(-width // op.stride) if isinstance(op, Deconv) else width * self.flat(op)
         depth = op.kernel**2 * op.inputs[0].shape[2]
         choose = even_tiling if op.name in self.group.wide else tiling
         return choose(width, vectors(channels, self.isa), depth, self.isa)
+
+    def flat(self, op: Conv) -> int:
+        """How many rows are as one: all of a plane, where nothing lies between its rows."""
+        height = op.output.shape[0]
+        whole = op.pointwise and op.name not in self.group.wide and self.rows(op) == height
+        joined = (*op.inputs, op.output)
+        if not whole or any(self.layout(t).left or self.layout(t).right for t in joined):
+            return 1
+        return height if all(self.arena.rows[t.name] == height for t in joined) else 1
 
     def share(self, count: int, each: int = 1) -> str:
         """`first` and `last`: which of so many this thread does, `each` of them as one."""

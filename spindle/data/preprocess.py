@@ -22,6 +22,7 @@ Picture = Pillow.Image
 Readable = str | Path | bytes | Picture | NDArray[Any]  # as a picture: a path, a file's bytes ...
 Size = tuple[int, int]  # width, height
 Shares = TypeVar("Shares", float, NDArray[np.float64])
+LARGER = 2  # a JPEG to be made small is decoded at no less than so many times the size wanted
 RESAMPLE = {"bilinear": Pillow.Resampling.BILINEAR, "bicubic": Pillow.Resampling.BICUBIC}
 
 # how a camera may have been held, by EXIF: what was right or below in the file is then left, above
@@ -57,6 +58,10 @@ class Frame:
         """A frame in this frame as a frame in the picture."""
         start, end = self.outside(inner.left, inner.top), self.outside(inner.right, inner.bottom)
         return Frame(*start, *end)
+
+
+class Unreadable(ValueError):
+    """A picture that is broken, absent, or none."""
 
 
 @dataclass(frozen=True)
@@ -127,9 +132,9 @@ def spoken(source: object) -> Iterator[None]:
     except Exception as error:  # each kind of file breaks in ways of its own
         name = source if isinstance(source, (str, Path)) else "this picture"
         if isinstance(error, UnidentifiedImageError):
-            raise ValueError(f"{name} is not a picture of any kind I know") from None
+            raise Unreadable(f"{name} is not a picture of any kind I know") from None
         reason = error.strerror if isinstance(error, OSError) and error.strerror else error
-        raise ValueError(f"{name} cannot be read: {reason or type(error).__name__}") from None
+        raise Unreadable(f"{name} cannot be read: {reason or type(error).__name__}") from None
 
 
 def upright(picture: Picture) -> Picture:
@@ -154,6 +159,13 @@ def from_array(array: NDArray[Any]) -> Picture:
             f"not {array.dtype} {array.shape}"
         )
     return Pillow.fromarray(array[..., 0] if array.shape[2:] == (1,) else array)
+
+
+def glance(opened: Opened, image: Image) -> tuple[Picture, Frame]:
+    """As much of a picture as a network of this input can make use of, and where it lies."""
+    frame = seen(opened.size, image)
+    wide, high = image.width / frame.width, image.height / frame.height
+    return opened.read((ceil(LARGER * wide), ceil(LARGER * high)))
 
 
 def prepare(picture: Picture, image: Image) -> tuple[NDArray[np.uint8], Frame]:

@@ -1,0 +1,60 @@
+"""How are many pictures looked at in little time?  Several at once, and told in their order."""
+
+from __future__ import annotations
+
+import os
+import warnings
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import suppress
+from typing import TypeVar
+
+from PIL import Image as Pillow
+
+from spindle.compiler import build
+from spindle.compiler.targets import target
+
+Item = TypeVar("Item")
+Seen = TypeVar("Seen")
+AHEAD = 2  # pictures for each thread that are looked at, or wait to be told
+MANY = 50  # pictures after which a network is compiled sooner than numpy would be through
+
+
+def in_order(
+    look: Callable[[Item], Seen], items: Iterable[Item], threads: int
+) -> Iterator[tuple[Item, Seen]]:
+    """Each item with what `look` says of it, in their order; never more than a few in memory.
+
+    A thread takes a picture from its file to its result, so that one decodes while another runs
+    the network: both leave Python to the others meanwhile.
+    """
+    Pillow.init()  # once, before many threads would
+    waiting: deque[tuple[Item, Future[Seen]]] = deque()
+    with warnings.catch_warnings(action="ignore"), ThreadPoolExecutor(threads) as pool:
+        try:
+            for item in items:
+                if len(waiting) == AHEAD * threads:
+                    first, seen = waiting.popleft()
+                    yield first, seen.result()
+                waiting.append((item, pool.submit(look, item)))
+            while waiting:
+                first, seen = waiting.popleft()
+                yield first, seen.result()
+        finally:
+            pool.shutdown(cancel_futures=True)
+
+
+def quickest(number: int) -> str | None:
+    """The reading for so many pictures: c is worth compiling for many, where that can be done."""
+    if number >= MANY:
+        with suppress(ValueError):  # no C compiler is here
+            build.find(target())
+            return "c"
+    return None
+
+
+def cores() -> int:
+    """Those that this process may use."""
+    usable = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    return usable or 1
