@@ -15,6 +15,7 @@ from spindle.app.draw import ACCENT
 from spindle.app.machine import machine
 from spindle.app.peers.prepare import PEERS
 from spindle.app.standings import BLUE, draw_bench, show_bench, show_layers
+from spindle.compiler.pipeline import Layer
 from spindle.model.family import mobilenet_v2
 from spindle.model.weights import Model
 
@@ -120,8 +121,8 @@ def test_the_bars_are_as_long_as_the_times() -> None:
 
 
 def test_layers_stand_beside_the_peak() -> None:
-    graph = small().graph
-    stem = next(op for op in graph.ops if op.name == "stem")
-    best = 2e-6 * stem.madds / 100
-    shown = show_layers(graph, 100.0, {"stem": 4 * best})
-    assert next(x for x in shown.splitlines() if "stem" in x).endswith("25%")
+    stem = Layer(("image", "stem"), 5_000_000, 0.4)
+    rest = Layer(("block02_expand", "block02_filter"), 0, 1.2)
+    lines = show_layers([stem, rest], 100.0).splitlines()
+    assert next(line for line in lines if "image + stem" in line).split()[-2:] == ["25%", "25%"]
+    assert next(line for line in lines if "block02: expand + filter" in line).endswith("75%")

@@ -13,8 +13,8 @@ from spindle.app.standings import draw_bench as draw_bench
 from spindle.app.standings import show_bench as show_bench
 from spindle.app.standings import show_layers as show_layers
 from spindle.app.stream import cores as cores
-from spindle.app.stream import quickest as quickest
 from spindle.app.stream import in_order as in_order
+from spindle.app.stream import quickest as quickest
 from spindle.app.watching import Watcher as Watcher
 from spindle.data.check import examine as examine
 from spindle.data.datasets import find as find

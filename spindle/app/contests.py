@@ -7,7 +7,7 @@ from io import BytesIO
 from pathlib import Path
 from typing import Any
 
-from spindle import app
+from spindle import app, compiler
 from spindle.app.progress import Bar
 from spindle.app.typed import sides
 from spindle.model import atomic
@@ -43,7 +43,7 @@ def bench(
     batch: pictures at a time (1; a training step 32)
     rounds: in each of which every runtime has its turn (10; of training 5)
     start: the time from a process's start to its first label as well
-    layers: what each layer costs, and the least time that the core's peak allows it
+    layers: what each group of layers takes here, and the least that the core's peak allows
     plot: a .png file for the result as bars
     width: the width multiplier (1.0)
     size: of the picture (the head's own)
@@ -74,7 +74,7 @@ def bench(
         bar.end()
     print(jsonlib.dumps(done.to_json(), indent=1) if json else app.show_bench(done))
     if layers and not json and done.peaks:
-        print(app.show_layers(found.graph, done.peak_gflops, {}))
+        print(app.show_layers(compiler.layers(found, compiler.target()), done.peak_gflops))
     if plot:
         png = BytesIO()
         app.draw_bench(done).save(png, "png")

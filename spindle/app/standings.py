@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from itertools import groupby
 
 from PIL import Image as Pillow
@@ -10,8 +11,8 @@ from PIL import ImageDraw
 from spindle.app.bench import Bench, Result
 from spindle.app.draw import ACCENT, INK, PAPER, Colour, font
 from spindle.app.table import accent, bold, dim
+from spindle.compiler.pipeline import Layer
 from spindle.data.preprocess import Picture
-from spindle.model.graph import Graph
 
 OURS = "spindle"
 BLUE: Colour = (92, 110, 148)
@@ -50,16 +51,26 @@ def show_bench(bench: Bench) -> str:
     return "\n".join([*lines, "", dim(f"  {says}")])
 
 
-def show_layers(graph: Graph, peak_gflops: float, ms: dict[str, float]) -> str:
-    """Each op that multiplies: its cost, its time where it was taken, and what the core could."""
-    head = f"  {'':<20} {'multiply-adds':>14} {'ms':>8} {'at best':>8} {'of peak':>8}"
-    lines = [dim(head)]
-    for op in (op for op in graph.ops if op.madds or op.name in ms):
-        best = 2e-6 * op.madds / peak_gflops
-        took = ms.get(op.name)
-        told = f"{took:>8.3f} {best:>8.3f} {best / took:>8.0%}" if took else f"{'':>8} {best:>8.3f}"
-        lines.append(f"  {op.name:<20} {op.madds:>14,} {told}")
+def show_layers(layers: Sequence[Layer], peak_gflops: float) -> str:
+    """Each group of ops: its cost, its time, and how near the core's peak it comes."""
+    total = sum(layer.ms for layer in layers)
+    head = f"{'multiply-adds':>14} {'ms':>8} {'at best':>8} {'of peak':>8}"
+    lines = ["", dim(f"  {'of spindle, 1 thread':<44} {head}")]
+    for layer in layers:
+        best = 2e-6 * layer.madds / peak_gflops
+        near = f"{best / layer.ms:>8.0%}" if layer.madds else f"{'':>8}"
+        lines.append(
+            f"  {joined(layer.ops):<44} {layer.madds:>14,} {layer.ms:>8.3f} {best:>8.3f} {near} "
+            f"{layer.ms / total:>5.0%}"
+        )
     return "\n".join(lines)
+
+
+def joined(ops: tuple[str, ...]) -> str:
+    """The names of a group, its stage said once."""
+    stage = ops[-1].split("_")[0]
+    text = " + ".join(name.removeprefix(f"{stage}_") for name in ops)
+    return text if stage in text else f"{stage}: {text}"
 
 
 def grouped(bench: Bench) -> list[tuple[tuple[str, int], list[Result]]]:

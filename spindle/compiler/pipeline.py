@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
 from spindle.compiler.budget import within
@@ -14,7 +15,7 @@ from spindle.compiler.schedule import CACHE, Limits, Plan, schedule
 from spindle.compiler.source import Source
 from spindle.compiler.story import arena_over_time, table
 from spindle.compiler.targets import Target, second_level
-from spindle.compiler.tune import remembered, tuned
+from spindle.compiler.tune import measured, remembered, times, tuned
 from spindle.model import tasks, weights
 from spindle.model.graph import Graph
 from spindle.model.weights import Model, Weights
@@ -70,6 +71,26 @@ def settled(
     if memory is not None:
         return within(graph, target.isa, threads, memory, limits)
     return schedule(graph, target.isa, threads, limits)
+
+
+@dataclass(frozen=True)
+class Layer:
+    """A group of ops, and what it takes."""
+
+    ops: tuple[str, ...]
+    madds: int
+    ms: float
+
+
+def layers(model: Model, target: Target, threads: int = 1, runs: int = 20) -> list[Layer]:
+    """The least time of each group of ops, measured here."""
+    graph, numbers = passed(model.graph, model.weights)
+    plan = settled(graph, numbers, target, threads, None, False)
+    took = times(measured(plan, numbers, target), runs)
+    return [
+        Layer(tuple(op.name for op in group.ops), sum(op.madds for op in group.ops), ms)
+        for group, ms in zip(plan.groups, took, strict=True)
+    ]
 
 
 def known(model: Model) -> dict[str, Any]:

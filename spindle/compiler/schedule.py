@@ -154,9 +154,11 @@ def timed(
     group: Group, graph: Graph, layouts: dict[str, Layout], limits: Limits, isa: Isa
 ) -> Group:
     """The group with as many rows at a time as suits the cache, and the memory there is."""
-    height = extent(sinks(group, graph)[-1])
-    choices = [replace(group, rows=strip(group, graph, rows)) for rows in strips(height)]
-    if limits.rings is not None:
+    sink = sinks(group, graph)[-1]
+    at_once = not isinstance(sink, Resize) and not all(reach(sink, t) for t in sink.inputs)
+    heights = [extent(sink)] if at_once else strips(extent(sink))
+    choices = [replace(group, rows=strip(group, graph, rows)) for rows in heights]
+    if limits.rings is not None and not at_once:
         choices.append(replace(group, rows=strip(group, graph, 1) | single(group)))
 
     def cost(one: Group) -> tuple[int, tuple[int, int]]:

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from spindle.model.answers import Detect
 
 Array = NDArray[np.float32]
+LIKELY = 1000  # scores among which those that stay are looked for first
 LARGEST_GROWTH = 4.0  # exp(4) is 55 anchors wide: past any picture, and far from overflow
 
 
@@ -68,10 +69,22 @@ def nms(boxes: Array, scores: Array, overlap: float, most: int) -> list[tuple[in
     nothing; of equal scores the lower class comes first, then the lower box.
     """
     by_class = scores.T.ravel()
-    order = np.argsort(-by_class, kind="stable")[: int((by_class > 0).sum())]
+    every = np.flatnonzero(by_class > 0)
+    if len(every) > LIKELY:  # the best of them are nearly always enough, and soon sorted
+        least = np.partition(by_class[every], -LIKELY)[-LIKELY]
+        kept = thinned(boxes, by_class, every[by_class[every] >= least], overlap, most)
+        if len(kept) == most:
+            return kept
+    return thinned(boxes, by_class, every, overlap, most)
+
+
+def thinned(
+    boxes: Array, by_class: Array, places: NDArray[np.intp], overlap: float, most: int
+) -> list[tuple[int, int]]:
+    """What stays of the scores at these places."""
     kept: list[tuple[int, int]] = []
     stays: dict[int, list[int]] = {}
-    for place in order:
+    for place in places[np.argsort(-by_class[places], kind="stable")]:
         kind, box = divmod(int(place), len(boxes))
         rivals = stays.setdefault(kind, [])
         if not rivals or iou(boxes[box : box + 1], boxes[rivals]).max() <= overlap:
