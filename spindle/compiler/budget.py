@@ -34,3 +34,4 @@ def tightened(limits: Limits) -> Iterator[Limits]:
     for streamed in range(1, STREAMED + 1):
         for rings in RINGS:
             yield replace(limits, rings=rings, streamed=streamed)
+        yield replace(limits, rings=0, streamed=streamed, split=True)

@@ -92,11 +92,8 @@ class Tile:
         most = max(NEAR // (4 * self.block), 1)  # vectors of the tile that stay near
         offset = (layout.left + self.one.column) * layout.pitch
         beside, taps = self.op.dilation * layout.pitch, side(self.op)
-        if layout.tiles:
-            each = max(most // layout.pitch, 1)
-            plane = writer.plane(x)
-            whole = Chunk(1, 0, 1, each, 0, plane, layout.pitch, each * plane)
-            return parted(whole, layout.tiles, each, "wide")
+        if layout.tiles:  # the one that stands, of a split group
+            return [Chunk(1, 0, 1, 1, 0, 0, layout.pitch)]
         if taps == 1:
             each = -(-depth // -(-depth // most))
             return parted(Chunk(1, 0, 1, 1, offset, 0, each, each), depth, each, "length")
@@ -126,8 +123,15 @@ class Tile:
             if chunk.times > 1:
                 yield f"for (int k = 0; k < {chunk.times}; k++)"
             yield f"{self.loop} {{"
-            text = self.row(chunk, before, number == 0, number == len(chunks) - 1)
-            yield from (f"    {line}" for line in text)
+            if self.split:
+                for condition, final in (("at->n + 1 == ", True), ("at->n + 1 < ", False)):
+                    yield f"    if ({condition}{writer.layout(op.inputs[0]).tiles}) {{"
+                    text = self.row(chunk, before, True, final)
+                    yield from (f"        {line}" for line in text)
+                    yield "    }"
+            else:
+                text = self.row(chunk, before, number == 0, number == len(chunks) - 1)
+                yield from (f"    {line}" for line in text)
             yield "}"
             before += chunk.depth * chunk.times
 
@@ -142,6 +146,7 @@ class Tile:
         yield f"const Window window = {{{', '.join(map(str, numbers))}}};"
         shift = f" + k * {chunk.along}" if chunk.times > 1 else ""
         weights = f" + k * {chunk.depth * self.block}" if chunk.times > 1 else ""
+        weights = f" + at->n * {chunk.depth * self.block}" if self.split else weights
         kernel = phased(op, self.y, one, self.whole)
         yield f"const float *const w = tile{kernel} + {before * self.block}{weights};"
         channel = f" + {self.done * writer.isa.lanes}" if self.done else ""
@@ -154,6 +159,8 @@ class Tile:
             start = f"tile{kernel}, 0" if first else f"{to}, {apart}"
             if first and chunk.times > 1:
                 start = f"k ? {to} : tile{kernel}, k ? {apart} : 0"
+            if self.split:
+                start = f"at->n ? {to} : tile, at->n ? {apart} : 0"
             if isinstance(op, Sum) and last:
                 pitch = writer.layout(op.shortcut).pitch
                 more = f"more{channel} + p * {pitch}, {pitch}"
@@ -173,6 +180,11 @@ class Tile:
         each = -(-size // (rows * self.one.count))
         row = self.y.removeprefix("y + ")
         return f"ahead(w + {size} + ({row} * {self.one.count} + p) * {each}, {each * pixels});"
+
+    @property
+    def split(self) -> bool:
+        """Whether it adds one tile of its input to what the tiles before have left."""
+        return self.writer.layout(self.op.inputs[0]).tiles > 0
 
     @property
     def whole(self) -> int:

@@ -77,6 +77,7 @@ def walk(ops: int) -> str:
     const uint8_t *rgb;
     int thread, threads;
     Meeting *place;
+    int n;           /* the tile that a split group is at */
     int made[{ops}]; /* rows, by each op */
 }} Walk;"""
 
@@ -86,7 +87,16 @@ def grouped(group: Group, writer: Writer) -> str:
     functions = [function(op, writer) for op in group.ops]
     ends = sinks(group, writer.plan.graph)
     lines = ["static void @(Walk *at)", "{"]
-    if group.lanes:
+    if group.split:
+        (sink,) = ends
+        count = writer.layout(group.ops[0].output).tiles
+        lines += [
+            f"    for (at->n = 0; at->n < {count}; at->n++) {{",
+            "        __builtin_memset(at->made, 0, sizeof at->made);",
+            f"        {writer.function(sink.name)}(at, {extent(sink)});",
+            "    }",
+        ]
+    elif group.lanes:
         lines += [f"    {writer.function(op.name)}(at, {extent(op)});" for op in ends]
     else:
         (sink,) = ends
@@ -139,7 +149,7 @@ def call(number: int, called: str, writer: Writer, weights: int) -> str:
             *lines,
             "    {",
             f"        float *const t[] = {{{', '.join(places) or '0'}}};",
-            f"        Walk at = {{W + {weights}, zero, t, rgb, thread, threads, place, {{0}}}};",
+            f"        Walk at = {{W + {weights}, zero, t, rgb, thread, threads, place, 0, {{0}}}};",
             f"        make_{called}(&at);",
             *(["        meet(place, threads);"] if plan.threads > 1 else []),
             f"        {'if (thread == 0) ' if plan.threads > 1 else ''}TICK({number});",

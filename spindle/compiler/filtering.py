@@ -30,7 +30,11 @@ def by_tiles(op: Op, writer: Writer, maker: Conv) -> Lines:
     for tensor in dict.fromkeys(maker.inputs):
         if tensor in writer.group:
             yield writer.pull(maker, tensor, "wanted - 1")
-    yield writer.share(layout.tiles)
+    yield (
+        "const int first = at->n, last = first + 1;"
+        if writer.group.split
+        else writer.share(layout.tiles)
+    )
     yield "for (int n = first; n < last; n++) {"
     yield f"    {writer.function(maker.name)}(at, n, wanted);"
     end, filled = str(layout.pitch), whole * writer.isa.lanes

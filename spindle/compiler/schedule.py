@@ -40,14 +40,32 @@ class Limits:
     cache: int = CACHE
     rings: int | None = None  # bytes of each group's, where memory is short
     streamed: int = 1  # so many of the first chains run as one group, row by row
+    split: bool = False  # the other groups by section 5.1, those that can
 
 
 def schedule(graph: Graph, isa: Isa, threads: int, limits: Limits = Limits()) -> Plan:
     layouts = plain(graph, isa)
     first, *rest = parted(chains(graph), limits.streamed)
     groups = (shaped(Group(ops, {}), graph, threads, isa) for ops in (first, *rest))
-    return planned(
-        graph, [timed(group, graph, layouts, limits, isa) for group in groups], isa, threads
+    if limits.split:
+        groups = (replace(one, split=splittable(one, graph, threads)) for one in groups)
+    done = [timed(group, graph, layouts, limits, isa) for group in groups]
+    return planned(graph, done, isa, threads)
+
+
+def splittable(group: Group, graph: Graph, threads: int) -> bool:
+    """Whether a group is one wide tensor between two thin ones, so that its tiles add up."""
+    if threads > 1 or len(group.ops) != 3 or len(group.wide) != 1:
+        return False
+    expand, filter_, project = group.ops
+    return (
+        sinks(group, graph) == [project]
+        and filter_.inputs[0].name == expand.name in group.wide
+        and isinstance(filter_, Conv)
+        and isinstance(project, Conv)
+        and project.pointwise
+        and project.inputs[0].name == filter_.name
+        and not any(tensor in group for tensor in (*expand.inputs, *project.inputs[1:]))
     )
 
 
@@ -100,11 +118,13 @@ def tiled(group: Group, graph: Graph, layouts: dict[str, Layout], isa: Isa) -> d
         count = -(-vectors(graph[name].shape[2], isa) // across)
         shape = {"pitch": across * isa.lanes, "tiles": count}
         sliced = group.rows[reader.name] >= extent(reader)
-        found[name] = replace(layouts[name], **shape, sliced=sliced)
+        found[name] = replace(layouts[name], **shape, sliced=sliced or group.split)
         if reader not in ends and isinstance(reader, Conv):
             pitch = layouts[reader.name].pitch
             odd = pitch if pitch * 4 % (2 * LINE) else pitch + LINE // 4  # lest all meet in one set
             found[reader.name] = replace(layouts[reader.name], pitch=odd)
+            if group.split:
+                found[reader.name] = replace(layouts[reader.name], **shape, sliced=True)
     return found
 
 

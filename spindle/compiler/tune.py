@@ -90,7 +90,10 @@ def times(library: Library, runs: int) -> list[float]:
 
 
 def keep(plan: Plan, target: Target, memory: int | None) -> None:
-    rows = [{"ops": [op.name for op in g.ops], "rows": dict(g.rows)} for g in plan.groups]
+    rows = [
+        {"ops": [op.name for op in g.ops], "rows": dict(g.rows), "split": g.split}
+        for g in plan.groups
+    ]
     atomic.write(file(plan.graph, target, plan.threads, memory), json.dumps(rows).encode())
 
 
@@ -99,7 +102,14 @@ def remembered(graph: Graph, target: Target, threads: int, memory: int | None) -
     with suppress(OSError, ValueError, KeyError, TypeError):
         kept = json.loads(file(graph, target, threads, memory).read_text("utf-8"))
         ops = {op.name: op for op in graph.ops}
-        groups = [Group(tuple(ops[n] for n in one["ops"]), counts(one["rows"])) for one in kept]
+        groups = [
+            Group(
+                tuple(ops[name] for name in one["ops"]),
+                counts(one["rows"]),
+                split=one["split"] is True,
+            )
+            for one in kept
+        ]
         plan = planned(graph, tuple(groups), target.isa, threads)
         if sorted(op.name for group in plan.groups for op in group.ops) == sorted(ops):
             return plan

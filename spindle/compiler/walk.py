@@ -61,13 +61,16 @@ class Group:
 
     `rows` is how many rows each makes at a time.  In lanes all threads share each step, by
     channels; else each has rows of its own, and rings of its own.  A wide tensor is made and read
-    a tile of channels at a time: `wide` says how many vectors are in its tiles.
+    a tile of channels at a time: `wide` says how many vectors are in its tiles.  A group that is
+    split goes through all its rows for one tile after another (section 5.1 of the paper), so that
+    no more of a wide tensor ever stands.
     """
 
     ops: tuple[Op, ...]
     rows: Mapping[str, int]
     lanes: bool = True
     wide: Mapping[str, int] = field(default_factory=dict)
+    split: bool = False
 
     @property
     def name(self) -> str:

@@ -22,7 +22,7 @@ Picture = Pillow.Image
 Readable = str | Path | bytes | Picture | NDArray[Any]  # as a picture: a path, a file's bytes ...
 Size = tuple[int, int]  # width, height
 Shares = TypeVar("Shares", float, NDArray[np.float64])
-LARGER = 2  # a JPEG to be made small is decoded at no less than so many times the size wanted
+LARGER = 3  # a JPEG to be made small is decoded at no less than so many times the size wanted
 RESAMPLE = {"bilinear": Pillow.Resampling.BILINEAR, "bicubic": Pillow.Resampling.BICUBIC}
 
 # how a camera may have been held, by EXIF: what was right or below in the file is then left, above
