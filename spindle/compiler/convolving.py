@@ -9,7 +9,7 @@ from spindle.compiler import pack
 from spindle.compiler.fused import Sum
 from spindle.compiler.tiling import FAR, NEAR, Runs, phase
 from spindle.compiler.walk import taps
-from spindle.compiler.writer import Lines, Writer, affine
+from spindle.compiler.writer import Lines, Writer, affine, plus
 from spindle.model.ops import Conv, Deconv, Op
 
 ACTS = {None: "act_none", "relu": "act_relu", "relu6": "act_relu6"}
@@ -258,14 +258,15 @@ def pointers(
 ) -> Lines:
     """The rows that row y reads, where it is written, and what is added to it."""
     pad = op.pads[0][0]
-    if isinstance(op, Deconv):
-        first, apart = affine(y, 1, pad, op.stride) + f" - {side(op) - 1}", 1
-    else:
-        first, apart = affine(y, op.stride, -pad), op.dilation
+
+    def above(v: int) -> str:
+        if isinstance(op, Deconv):
+            return plus(affine(y, 1, pad, op.stride), v - side(op) + 1)
+        return affine(y, op.stride, v * op.dilation - pad)
+
     yield "const float *const x[] = {"
     for v in range(chunk.row, chunk.row + chunk.high):
-        above = f" + {v * apart}" if v else ""
-        yield f"    {writer.row(op.inputs[0], first + above, base)},"
+        yield f"    {writer.row(op.inputs[0], above(v), base)},"
     yield "};"
     yield f"float *const to = {writer.to(op.output, y)};"
     if isinstance(op, Sum) and last:

@@ -77,7 +77,7 @@ def walk(ops: int) -> str:
     const uint8_t *rgb;
     int thread, threads;
     Meeting *place;
-    int n;           /* the tile that a split group is at */
+    int n; /* the tile that a split group is at */
     int made[{ops}]; /* rows, by each op */
 }} Walk;"""
 

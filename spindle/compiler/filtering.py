@@ -29,7 +29,7 @@ def by_tiles(op: Op, writer: Writer, maker: Conv) -> Lines:
     yield f"const int wanted = {writer.until(op, maker.output)};"
     for tensor in dict.fromkeys(maker.inputs):
         if tensor in writer.group:
-            yield writer.pull(maker, tensor, "wanted - 1")
+            yield writer.pull(maker, tensor, "wanted")
     yield (
         "const int first = at->n, last = first + 1;"
         if writer.group.split

@@ -24,7 +24,7 @@ from spindle.model.cache import cache
 from spindle.model.graph import Graph
 from spindle.model.weights import Weights
 
-CACHES = (0, 128 << 10, 256 << 10, 512 << 10, 1 << 20, 1 << 30)  # bytes a plan may think it has
+CACHES = (0, 128 << 10, 256 << 10, 512 << 10, 1 << 20)  # bytes a plan may think it has
 ROUNDS, RUNS = 5, 4
 
 
@@ -105,7 +105,7 @@ def remembered(graph: Graph, target: Target, threads: int, memory: int | None) -
         groups = [
             Group(
                 tuple(ops[name] for name in one["ops"]),
-                counts(one["rows"]),
+                counts(one["rows"], one["ops"]),
                 split=one["split"] is True,
             )
             for one in kept
@@ -116,9 +116,9 @@ def remembered(graph: Graph, target: Target, threads: int, memory: int | None) -
     return None
 
 
-def counts(rows: dict[str, Any]) -> dict[str, int]:
+def counts(rows: dict[str, Any], names: list[str]) -> dict[str, int]:
     """Rows as they were kept, none of them nonsense."""
-    if not all(type(count) is int and count > 0 for count in rows.values()):
+    if rows.keys() != set(names) or not all(type(n) is int and n > 0 for n in rows.values()):
         raise ValueError("these are no rows")
     return rows
 

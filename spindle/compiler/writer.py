@@ -78,16 +78,16 @@ class Writer:
     def op(self, name: str) -> Op:
         return next(op for op in self.group.ops if op.name == name)
 
-    def pull(self, op: Op, tensor: Tensor, last: str = "y + rows - 1") -> str:
+    def pull(self, op: Op, tensor: Tensor, end: str = "y + rows") -> str:
         """Asks for the rows of an input that are read next."""
-        return f"{self.function(tensor.name)}(at, {self.until(op, tensor, last)});"
+        return f"{self.function(tensor.name)}(at, {self.until(op, tensor, end)});"
 
-    def until(self, op: Op, tensor: Tensor, last: str = "y + rows - 1") -> str:
-        """The row of an input before which all must be there to make the last one of these."""
+    def until(self, op: Op, tensor: Tensor, end: str = "y + rows") -> str:
+        """The row of an input before which all must be there to make those before the end."""
         how, height = reach(op, tensor), extent(self.op(tensor.name))
         if not how:
             return str(height)
-        read = affine(last, how.scale, how.high, how.over)
+        read = affine(end, how.scale, how.high - how.scale, how.over)
         beyond = (how.scale * (extent(op) - 1) + how.high) // how.over > height
         return f"lower({read}, {height})" if beyond else read
 
@@ -111,9 +111,9 @@ class Writer:
     def to(self, tensor: Tensor, y: str) -> str:
         """The first pixel of a row of an output."""
         layout, ring = self.layout(tensor), self.arena.rows[tensor.name]
-        y = y if ring == tensor.shape[0] else f"(({y}) % {ring})"
-        indent = f" + {layout.indent}" if layout.indent else ""
-        return f"{self.base(tensor)} + ({y}) * {layout.row}{indent}"
+        turn = "" if ring == tensor.shape[0] else f" % {ring}"
+        place = f" + {bracketed(y)}{turn} * {layout.row}" if ring > 1 else ""
+        return plus(f"{self.base(tensor)}{place}", layout.indent)
 
     def maker(self, op: Op) -> Conv | None:
         """The convolution whose wide tensor an op reads tile by tile as it is made."""
@@ -157,7 +157,13 @@ class Writer:
 
 def affine(y: str, scale: int, shift: int, over: int = 1) -> str:
     """(scale * y + shift) / over, as one would write it."""
-    text = y if scale == 1 else f"({y}) * {scale}" if " " in y else f"{y} * {scale}"
-    if shift:
-        text += f" {'+' if shift > 0 else '-'} {abs(shift)}"
-    return f"({text}) / {over}" if over > 1 else text
+    text = plus(y if scale == 1 else f"{bracketed(y)} * {scale}", shift)
+    return f"{bracketed(text)} / {over}" if over > 1 else text
+
+
+def plus(text: str, shift: int) -> str:
+    return f"{text} {'+' if shift > 0 else '-'} {abs(shift)}" if shift else text
+
+
+def bracketed(text: str) -> str:
+    return f"({text})" if " " in text else text
