@@ -21,7 +21,7 @@ from spindle.compiler import reference
 from spindle.compiler.build import kernels
 from spindle.compiler.emit import emit
 from spindle.compiler.pipeline import passed
-from spindle.compiler.schedule import schedule
+from spindle.compiler.schedule import Limits, schedule
 from spindle.compiler.source import Source
 from spindle.compiler.targets import AVX2, AVX512, PLAIN, V3, V4, Isa, features, here
 from spindle.model.answers import ArgMax, Detect
@@ -34,15 +34,17 @@ QUICK = ("-O0", "-std=c11", "-ffp-contract=off", "-fno-math-errno", *WARNINGS)
 YIELD = ("-D_POSIX_C_SOURCE=200809L", "-include", "sched.h", "-DYIELD=sched_yield()")
 BESIDE = 4096  # bytes before and after what is lent to the C
 NOTHING = 0xFF  # bytes of this are no number, as float; whatever is made of one is none either
+PATIENCE = 60  # seconds, for threads that may have to wait for each other
 CLOSE = 1e-4  # the error allowed
 Outputs = dict[str, NDArray[Any]]
 
 
 def emitted(
-    graph: Graph, weights: Weights, isa: Isa = AVX2, threads: int = 1, name: str = "model"
-) -> Source:
+    graph: Graph, weights: Weights, isa: Isa = AVX2, threads: int = 1, name: str = "model",
+    limits: Limits = Limits(),
+) -> Source:  # fmt: skip
     graph, numbers = passed(graph, weights)
-    return emit(schedule(graph, isa, threads), numbers, isa, {"task": "test"}, name)
+    return emit(schedule(graph, isa, threads, limits), numbers, isa, {"task": "test"}, name)
 
 
 @cache
@@ -107,12 +109,18 @@ class Network:
             codes.append(self.function("run")(*given))
         else:
             self.function("ready")(ctypes.c_void_p(arena.address))
-            work = lambda i: codes.append(self.function("share")(*given, i, threads))  # noqa: E731
-            others = [threading.Thread(target=work, args=(i,)) for i in range(threads)]
+            
+            def work(number: int) -> None:
+                codes.append(self.function("share")(*given, number, threads))
+
+            others = [
+                threading.Thread(target=work, args=(i,), daemon=True) for i in range(threads)
+            ]
             for thread in others:
                 thread.start()
             for thread in others:
-                thread.join()
+                thread.join(PATIENCE)
+            assert not any(thread.is_alive() for thread in others), "threads wait for ever"
         assert codes == [0] * threads, codes
         assert all(lent.whole() for lent in (weights, rgb, arena, *to)), "it wrote beside"
         assert weights.bytes.tobytes() == source.weights and (rgb.bytes == picture.ravel()).all()

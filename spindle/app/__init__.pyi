@@ -24,6 +24,7 @@ from spindle.data.judges.wording import in_common as in_common
 from spindle.data.metrics import evaluate as evaluate
 from spindle.data.parting import part_of as part_of
 from spindle.data.preprocess import read_picture as read_picture
+from spindle.model.atomic import write as write
 from spindle.model.weights import describe as describe
 from spindle.model.weights import save as save
 

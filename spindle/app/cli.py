@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import gc
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from spindle import __version__
 from spindle.app import asked
@@ -24,8 +25,18 @@ VERBS: dict[str, Callable[[], Verb]] = {
 }
 
 
-def main(argv: list[str] | None = None) -> int:
-    """Only the room of the verb that is asked for is opened; for help, all of them."""
-    argv = sys.argv[1:] if argv is None else argv
+def main(argv: Sequence[str] | None = None) -> int:
+    """The program, or what it would do with these words."""
+    if argv is not None:
+        return run(opened(argv), ABOUT, __version__, argv)
+    gc.disable()  # all that is opened here stays: to look for waste in it is itself a waste
+    verbs = opened(sys.argv[1:])
+    gc.freeze()
+    gc.enable()
+    return run(verbs, ABOUT, __version__)
+
+
+def opened(argv: Sequence[str]) -> list[Verb]:
+    """The verb that is asked for, its room alone opened; for help, all of them."""
     named = [name for name in argv[:1] if name in VERBS] or VERBS
-    return run([VERBS[name]() for name in named], ABOUT, __version__, argv)
+    return [VERBS[name]() for name in named]

@@ -97,7 +97,7 @@ def eval_(
     part: str = "val",
     split: float = 0.2,
     seed: int = 0,
-    reading: Literal["numpy", "torch"] = "numpy",
+    reading: Literal["numpy", "torch", "c"] | None = None,
     scales: str | None = None,
     flip: bool = False,
     shared: bool = False,
@@ -112,7 +112,7 @@ def eval_(
     part: of the data: val, test, train, or all
     split: the share that `train` has kept, where the data has no parts of its own
     seed: likewise
-    reading: numpy, or torch
+    reading: numpy, torch or c, which compiles (of a compiled model c, else numpy)
     scales: sizes at which a segmenter looks, such as 0.5,1,1.5; "all" for the paper's six
     flip: the segmenter looks at the mirrored picture too
     shared: judge by those classes only that the model and the data both know

@@ -15,7 +15,6 @@ from spindle.app.typed import lines, numbers, sides
 from spindle.compiler.targets import LIBRARIES
 from spindle.data.preprocess import Unreadable, read_picture
 from spindle.data.results import Result
-from spindle.model import atomic
 
 SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".gif", ".tif", ".tiff")
 Seen = tuple[Result, bytes] | Unreadable  # what was said, and the picture with it drawn on
@@ -85,7 +84,7 @@ def predict(
             said = {"image": image} | result.to_json()
             print(jsonlib.dumps(said) if json else f"{image}: {result}", flush=True)
             if folder:
-                atomic.write(free(folder, Path(image).stem), drawn)
+                app.write(free(folder, Path(image).stem), drawn)
     finally:
         bar.end()
         for reason in bad:

@@ -8,13 +8,14 @@ from typing import Any, Literal
 
 from spindle import app
 from spindle.app import table
+from spindle.app.predictor import outside
 from spindle.app.typed import lines, numbers, sides
 from spindle.compiler import stamp
 from spindle.compiler.targets import LIBRARIES
 from spindle.model.family import NETWORKS, VARIANTS, point
 from spindle.model.graph import FAMILIES, Graph
 from spindle.model.mobilenet import Ablation, Shortcut
-from spindle.model.ops import Fit, Image
+from spindle.model.ops import Fit
 
 
 def info(
@@ -110,8 +111,7 @@ def described(model: str, said: dict[str, Any]) -> tuple[str, Graph, dict[str, A
 
 def compiled(name: str, known: dict[str, Any]) -> str:
     """What a compiled model says of itself."""
-    picture = known["preprocessing"]
-    image = Image(**{key: value for key, value in picture.items() if key != "kind"})
+    image = outside(known).image
     labels = f", {len(known['labels'])} labels" if known["labels"] else ""
     outputs = (f"{o['name']} ({' x '.join(map(str, o['shape']))})" for o in known["outputs"])
     shared = f"{known['threads']} threads" if known["threads"] > 1 else "1 thread"

@@ -18,9 +18,8 @@ from spindle.compiler.targets import LIBRARIES
 from spindle.data import preprocess
 from spindle.data.reading import names, read_mask, read_output
 from spindle.data.results import Classification, Mask, Result
-from spindle.model import record, tasks
 from spindle.model.graph import Graph
-from spindle.model.ops import Tensor
+from spindle.model.ops import Image, Tensor
 
 Array = NDArray[Any]
 Run = Callable[[Graph, Array], dict[str, Array]]
@@ -51,9 +50,10 @@ def load(
 
 def outside(info: dict[str, Any]) -> Graph:
     """Of a compiled network what can be seen: its picture and its outputs."""
-    graph = record.from_json({"ops": [info["preprocessing"]], "outputs": ["image"]})
+    said = {name: value for name, value in info["preprocessing"].items() if name != "kind"}
+    lists = {name: tuple(value) for name, value in said.items() if isinstance(value, list)}
     outputs = (Tensor(o["name"], tuple(o["shape"])) for o in info["outputs"])
-    return replace(graph, outputs=tuple(outputs))
+    return Graph((Image(**said | lists),), tuple(outputs))
 
 
 class Predictor:
@@ -72,8 +72,8 @@ class Predictor:
             self.run: Run = lambda _, pixels: model.picture(pixels)
         else:
             self.task, self.graph, labels = model.task, model.graph, model.labels
-            tasks.check(self.graph, self.task, labels)
-            count = tasks.answers(self.graph, self.task)
+            later.check(self.graph, self.task, labels)
+            count = later.answers(self.graph, self.task)
             self.run = self._numpy if reading == "numpy" else self._made(reading, threads)
         self.fits = isinstance(model, Library) or reading == "c"  # a picture to its size, itself
         self.names = names(self.task, count, labels)
@@ -172,7 +172,7 @@ class Predictor:
         if not all(0.1 <= scale <= 10 for scale in scales):
             raise ValueError(f"scales are 0.1 to 10: {', '.join(map(str, scales))}")
         high, wide, _ = graph.input.shape
-        scores = tasks.deciding(graph).inputs[0]
+        scores = later.deciding(graph).inputs[0]
         total: Array = np.zeros((high, wide, scores.shape[2]), np.float32)
         for scale in scales:
             # a size of 16 k + 1 keeps its corners when it is scaled so

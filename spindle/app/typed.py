@@ -4,10 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from spindle.model.family import Size
 
-
-def sides(size: str | None) -> Size | None:
+def sides(size: str | None) -> int | tuple[int, int] | None:
     """224, or 192x256: height and width."""
     if size is None:
         return None

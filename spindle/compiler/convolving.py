@@ -249,7 +249,7 @@ def wide(op: Conv, writer: Writer) -> str:
     if made.left or made.right:
         lines += [f"    {loop}", f"        {margins(op, writer, writer.to(op.output, 'y'))}"]
     return "\n".join(
-        [f"static void {writer.function(op.name)}(Walk *at, int n, int until)", "{", *lines, "}"]
+        [f"STEP void {writer.function(op.name)}(Walk *at, int n, int until)", "{", *lines, "}"]
     )
 
 

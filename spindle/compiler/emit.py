@@ -86,7 +86,7 @@ def grouped(group: Group, writer: Writer) -> str:
     """The functions of a group's ops, and the one that starts them."""
     functions = [function(op, writer) for op in group.ops]
     ends = sinks(group, writer.plan.graph)
-    lines = ["static void @(Walk *at)", "{"]
+    lines = ["STEP void @(Walk *at)", "{"]
     if group.split:
         (sink,) = ends
         count = writer.layout(group.ops[0].output).tiles

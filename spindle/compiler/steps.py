@@ -23,7 +23,7 @@ def function(op: Op, writer: Writer) -> str:
     most, made = writer.rows(op), writer.made(op)
     rows = f"lower({most}, until - y)" if most > 1 else "1"
     lines = [
-        f"static void {writer.function(op.name)}(Walk *at, int until) /* {about(op)} */",
+        f"STEP void {writer.function(op.name)}(Walk *at, int until) /* {about(op)} */",
         "{",
         f"    for (int y = {made}; y < until; y = {made}) {{",
         f"        const int rows = {rows};",
@@ -80,6 +80,7 @@ def alone(op: Op, writer: Writer) -> Lines:
         for tensor, indent in zip(op.inputs, indents, strict=True)
     ]
     pitches = [writer.layout(tensor).pitch for tensor in op.inputs]
+    beside = f" + {made.indent}" if made.indent else ""
     each = "for (int r = 0; r < rows; r++)"
     pixels = f"    for (int p = 0; p < {width}; p++)"
     match op:
@@ -119,8 +120,8 @@ def alone(op: Op, writer: Writer) -> Lines:
                 layout, (high, _, depth) = writer.layout(tensor), tensor.shape
                 yield f"    for (int i = 0; i < {high}; i++)"
                 yield (
-                    f"        copy_row({writer.at(tensor.name)} + i * {layout.row}, "
-                    f"{writer.at(op.name)} + ({at} + i) * {made.row}, {width}, {depth}, "
+                    f"        copy_row({writer.at(tensor.name)} + {layout.indent} + i * {layout.row}, "
+                    f"{writer.at(op.name)}{beside} + ({at} + i) * {made.row}, {width}, {depth}, "
                     f"{layout.pitch}, {made.pitch});"
                 )
                 at += high
@@ -131,9 +132,9 @@ def alone(op: Op, writer: Writer) -> Lines:
             yield each
             yield f"    for (int p = 0; p < {wide}; p++)"
             yield (
-                f"        copy_row({rows[0]} + p * {pitches[0]}, "
-                f"{writer.at(op.name)} + ((y + r) * {wide} + p) * {times * made.pitch}, "
-                f"{times}, {channels}, {channels}, {made.pitch});"
+                f"        copy_row({rows[0]} + p * {pitches[0]}, {writer.at(op.name)}{beside} + "
+                f"((y + r) * {wide} + p) * {times * made.row}, "
+                f"{times}, {channels}, {channels}, {made.row});"
             )
         case Softmax() | Normalize():
             yield each
@@ -157,6 +158,13 @@ def alone(op: Op, writer: Writer) -> Lines:
             )
         case _:
             raise NotImplementedError(op)
+    if (made.left or made.right) and isinstance(op, Rows):
+        count = op.inputs[0].shape[1] * op.inputs[0].shape[2] // channels
+        yield f"for (int i = y * {count}; i < (y + rows) * {count}; i++)"
+        yield f"    {margins(op, writer, f'{writer.at(op.name)}{beside} + i * {made.row}')}"
+    elif (made.left or made.right) and not isinstance(op, Image):
+        yield each
+        yield f"    {margins(op, writer, to)}"
 
 
 def resize(op: Resize, writer: Writer) -> Lines:

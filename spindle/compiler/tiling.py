@@ -38,17 +38,30 @@ def cut(total: int, sizes: tuple[int, int]) -> Runs:
 
 
 @cache
-def tiling(width: int, vectors: int, depth: int, isa: Isa) -> Tiling:
-    """The tiles that take the fewest cycles, by a model of a core."""
+def tiling(width: int, vectors: int, depth: int, isa: Isa, threads: int = 1) -> Tiling:
+    """The tiles that take the fewest cycles, by a model of a core, of the thread with the most."""
     choices = []
     for across in range(1, min(vectors, MOST_ACROSS) + 1):
         columns = cut(vectors, (across, max(vectors % across, 1)))
         pixels = rows(width, across, depth, isa)
-        cost = sum(
-            cycles(m, n, depth, isa) * times * count for m, times in pixels for n, count in columns
+        each = [
+            sum(cycles(m, size, depth, isa) * times for m, times in pixels) for size, _ in columns
+        ]
+        most = max(
+            sum(cost * count for cost, count in zip(each, mine, strict=True))
+            for mine in shares(columns, threads)
         )
-        choices.append((cost, Tiling(pixels, columns)))
+        choices.append((most, Tiling(pixels, columns)))
     return min(choices, key=lambda choice: choice[0])[1]
+
+
+def shares(columns: Runs, threads: int) -> list[list[int]]:
+    """The tiles of each run that a thread does: the first are shared out, the last does the rest."""
+    (_, first), *rest = columns
+    ends = [first * i // threads for i in range(threads + 1)]
+    mine = [[end - begin, *(0 for _ in rest)] for begin, end in zip(ends, ends[1:], strict=False)]
+    mine[-1][1:] = [count for _, count in rest]
+    return mine
 
 
 @cache

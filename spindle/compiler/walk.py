@@ -91,7 +91,8 @@ def apart(op: Op) -> bool:
 def sinks(group: Group, graph: Graph) -> list[Op]:
     """The ops of a group that others read, or nobody: what the group is run for."""
     inside = {op.name for op in group.ops}
-    wanted = {tensor.name for tensor in graph.outputs}
+    read = {tensor.name for op in graph.ops for tensor in op.inputs}
+    wanted = inside - read | {tensor.name for tensor in graph.outputs}
     for op in graph.ops:
         if op.name not in inside:
             wanted |= {tensor.name for tensor in op.inputs}

@@ -132,8 +132,11 @@ class Writer:
         _, width, channels = op.output.shape
         width = -(-width // op.stride) if isinstance(op, Deconv) else width * self.flat(op)
         depth = op.kernel**2 * op.inputs[0].shape[2]
-        choose = even_tiling if op.name in self.group.wide else tiling
-        return choose(width, vectors(channels, self.isa), depth, self.isa)
+        across = vectors(channels, self.isa)
+        if op.name in self.group.wide:
+            return even_tiling(width, across, depth, self.isa)
+        threads = self.plan.threads if self.shared else 1
+        return tiling(width, across, depth, self.isa, threads)
 
     def flat(self, op: Conv) -> int:
         """How many rows are as one: all of a plane, where nothing lies between its rows."""

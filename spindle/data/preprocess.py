@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from io import BytesIO
-from math import ceil, floor
+from math import ceil, floor, prod
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image as Pillow
 from PIL import ImageOps, UnidentifiedImageError
+from PIL.JpegImagePlugin import JpegImageFile
 
 from spindle.model.ops import Image
 
@@ -109,8 +110,8 @@ def open_picture(source: Readable) -> Opened:
                 picture = upright(from_array(source))
             case str() | Path() | bytes():
                 content = source if isinstance(source, bytes) else Path(source).read_bytes()
-                picture = Pillow.open(BytesIO(content))
-                if picture.format in ("JPEG", "MPO") and all(picture.size):
+                picture = read_head(content)
+                if picture.format == "JPEG" and all(picture.size):
                     held = picture.getexif().get(ORIENTATION, 1)
                     size = picture.size[::-1] if held in LYING else picture.size
                     return Opened(source, picture, size, held)
@@ -119,6 +120,16 @@ def open_picture(source: Readable) -> Opened:
                 kind = type(source).__name__
                 raise ValueError(f"it is a {kind}, not a path, bytes or an array")
         return Opened(source, picture, picture.size)
+
+
+def read_head(content: bytes) -> Picture:
+    """What the head of a file tells; of a JPEG without Pillow's readers of all other kinds."""
+    if not content.startswith(b"\xff\xd8\xff"):
+        return Pillow.open(BytesIO(content))
+    picture = JpegImageFile(BytesIO(content))
+    if Pillow.MAX_IMAGE_PIXELS and prod(picture.size) > 2 * Pillow.MAX_IMAGE_PIXELS:
+        raise ValueError(f"it has {prod(picture.size):,} pixels, which is no honest picture")
+    return picture
 
 
 @contextmanager

@@ -10,13 +10,12 @@ from numpy.typing import NDArray
 from spindle.data.labels import KEYPOINTS
 from spindle.data.preprocess import Frame
 from spindle.data.results import Box, Boxes, Classification, Embedding, Mask, Pose, Result
-from spindle.model.heads import Task
 
 Array = NDArray[Any]
 
 
 def read_output(
-    task: Task,
+    task: str,
     output: Array,
     frame: Frame,
     size: tuple[int, int],
@@ -27,9 +26,9 @@ def read_output(
     wide, high = size
     match task:
         case "classify":
-            scores = output.ravel()
-            order = np.argsort(-scores, kind="stable")
-            return Classification(tuple((names[i], float(scores[i])) for i in order))
+            order = np.argsort(-output.ravel(), kind="stable").tolist()
+            scores = output.ravel().tolist()
+            return Classification(tuple((names[i], scores[i]) for i in order))
         case "detect":
             boxes = []
             for left, top, right, bottom, score, kind in output[:, 0].tolist():
@@ -53,7 +52,7 @@ def read_output(
     raise ValueError(f"no result is known for the task {task!r}")
 
 
-def names(task: Task, count: int, labels: tuple[str, ...] = ()) -> tuple[str, ...]:
+def names(task: str, count: int, labels: tuple[str, ...] = ()) -> tuple[str, ...]:
     """The words for all that a network can name: its labels, or what stands in for them."""
     if labels or (task == "pose" and count == len(KEYPOINTS)):
         return labels or KEYPOINTS

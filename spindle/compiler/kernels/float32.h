@@ -11,6 +11,7 @@
 
 #define UNROLL _Pragma("GCC unroll 64")
 #define LITTLE _Pragma("GCC unroll 4")
+#define STEP static __attribute__((noinline)) /* in one another, they would crowd the registers */
 #define HERE __asm__ volatile("" ::: "memory") /* loads stay: moved, they would spill the sums */
 
 enum act { act_none, act_relu, act_relu6 };
