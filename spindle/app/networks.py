@@ -50,10 +50,6 @@ def info(
     json: all of it as JSON
     Example: spindle info mobilenetv2 --head ssdlite --size 320 --classes 80
     """
-    if Path(model).suffix in LIBRARIES:
-        known = stamp.read(Path(model))
-        print(jsonlib.dumps(known, indent=1) if json else compiled(model, known))
-        return 0
     ablation = Ablation(bottleneck == "linear", shortcut, expansion)
     asked: dict[str, Any] = {
         "width": width,
@@ -65,6 +61,11 @@ def info(
     said = {name: value for name, value in asked.items() if value is not None}
     said |= {"family": FAMILIES[family]} if family != "paper" else {}
     said |= {"ablation": ablation} if ablation != Ablation() else {}
+    if Path(model).suffix in LIBRARIES:
+        unchanged(model, said)
+        built = stamp.read(Path(model))
+        print(jsonlib.dumps(built, indent=1) if json else compiled(model, built))
+        return 0
     title, graph, known = described(model, said)
     if json:
         print(jsonlib.dumps(known | table.facts(graph), indent=1))
@@ -98,15 +99,19 @@ def described(model: str, said: dict[str, Any]) -> tuple[str, Graph, dict[str, A
             f"{model} is neither a file nor a network: say mobilenetv2, mobilenetv1, "
             f"or a published point such as mobilenetv2-{next(iter(VARIANTS))}"
         )
-    if said:
-        raise ValueError(
-            f"{model} is a file, and says itself what it is: {', '.join(said)} cannot be changed"
-        )
+    unchanged(model, said)
     opened = app.open_model(model)
     classes = f", {len(opened.labels)} labels" if opened.labels else ""
     title = f"{model}: {opened.task}, {table.shape(opened.graph.input)}{classes}"
     title = "\n".join([title, table.preparation(opened.graph.image), *opened.source])
     return title, opened.graph, app.describe(opened) | {"hash": opened.hash}
+
+
+def unchanged(model: str, said: dict[str, Any]) -> None:
+    if said:
+        raise ValueError(
+            f"{model} is a file, and says itself what it is: {', '.join(said)} cannot be changed"
+        )
 
 
 def compiled(name: str, known: dict[str, Any]) -> str:

@@ -67,12 +67,16 @@ def mean(op: Mean, writer: Writer, first: str, last: str, beyond: str) -> Lines:
     (x,), end = op.inputs, extent(op) - 1
     layout = writer.layout(x)
     share = f"y + r == {end} ? {1 / (x.shape[0] * x.shape[1])!r}f : 1.0f"
-    row = writer.row(x, "y + r", writer.base(x))
+    row, made = writer.row(x, "y + r", writer.base(x)), writer.layout(op.output)
+    to = f"{writer.at(op.name)} + {made.indent} + {beyond}"
     yield ROWS
     yield (
-        f"    mean_row({row} + {layout.indent}, {writer.at(op.name)} + {beyond}, {x.shape[1]}, "
+        f"    mean_row({row} + {layout.indent}, {to}, {x.shape[1]}, "
         f"{layout.pitch}, {first}, {last}, y + r == 0, {share});"
     )
+    if made.left or made.right:
+        yield f"for (int c = {first}; c < {last}; c += LANES)"
+        yield f"    {margins(op, writer, f'{to} + c', 'LANES')}"
 
 
 def filtered(op: Conv, writer: Writer, first: str, last: str, beyond: str) -> Lines:

@@ -67,7 +67,7 @@ def settled(
     found = remembered(graph, target, threads, memory) if here else None
     if found:
         return found
-    limits = Limits(second_level() or CACHE) if here else Limits()
+    limits = Limits(min(second_level() or CACHE, CACHE)) if here else Limits()
     if memory is not None:
         return within(graph, target.isa, threads, memory, limits)
     return schedule(graph, target.isa, threads, limits)

@@ -14,10 +14,10 @@ from spindle.compiler.tiling import even_tiling
 from spindle.compiler.walk import Group, apart, extent, reach, rings, sinks
 from spindle.model.answers import ArgMax, Normalize, Softmax
 from spindle.model.graph import Graph
-from spindle.model.ops import Conv, Deconv, Image, Mean, Op, Resize, Rows
+from spindle.model.ops import Add, Conv, Deconv, Image, Mean, Op, Resize, Rows
 
 LINE = 64  # bytes of a cache line
-CACHE = 512 << 10  # bytes of a core's second level, where nothing else is known
+CACHE = 512 << 10  # bytes of a core's second level; more for rings was never quicker
 NEAREST = 32 << 10  # bytes of its first level
 NEARER = 1 / 8  # of what it takes to fetch a byte from beyond the second, from there
 FEW_ROWS = 28  # of fewer, each thread takes channels rather than rows
@@ -85,8 +85,15 @@ def shaped(group: Group, graph: Graph, threads: int, isa: Isa) -> Group:
 
 
 def parted(found: list[tuple[Op, ...]], streamed: int) -> list[tuple[Op, ...]]:
-    """The first chains as one."""
+    """The first chains as one, as far as they are made row by row."""
+    whole = (n for n, ops in enumerate(found) for op in ops if not walks(op))
+    streamed = max(min(streamed, next(whole, streamed)), 1)
     return [sum(found[:streamed], ()), *found[streamed:]]
+
+
+def walks(op: Op) -> bool:
+    """Whether it makes its rows one after another, each of some rows of what it reads."""
+    return not isinstance(op, (Mean, Rows)) and all(reach(op, tensor) for tensor in op.inputs)
 
 
 def tiles(ops: tuple[Op, ...], graph: Graph, isa: Isa) -> dict[str, int]:
@@ -166,7 +173,7 @@ def follows(op: Op, maker: Op) -> bool:
         case Mean() | Rows():
             return isinstance(maker, Conv) and not isinstance(maker, Deconv)
         case ArgMax() | Softmax() | Normalize():
-            return maker.output.shape[0] > 1
+            return maker.output.shape[0] > 1 and isinstance(maker, (Conv, Add, Resize))
     return False
 
 

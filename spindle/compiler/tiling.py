@@ -56,7 +56,7 @@ def tiling(width: int, vectors: int, depth: int, isa: Isa, threads: int = 1) -> 
 
 
 def shares(columns: Runs, threads: int) -> list[list[int]]:
-    """The tiles of each run that a thread does: the first are shared out, the last does the rest."""
+    """The tiles of each run that a thread does: the first are shared out, the last has the rest."""
     (_, first), *rest = columns
     ends = [first * i // threads for i in range(threads + 1)]
     mine = [[end - begin, *(0 for _ in rest)] for begin, end in zip(ends, ends[1:], strict=False)]
@@ -87,12 +87,11 @@ def rows(width: int, vectors: int, depth: int, isa: Isa) -> Runs:
 
 
 def fits(pixels: int, vectors: int, isa: Isa) -> bool:
-    """Sums and all of one side's numbers; the other side's pass through one register more.
+    """Sums, all of one side's numbers, and a register through which the other side's pass.
 
-    AVX-512 needs none for those, as it multiplies from memory; elsewhere one is left to spare, for
-    compilers that fill the last one spill the sums.
+    Of sixteen registers one is left to spare: compilers that fill the last one spill the sums.
     """
-    room = isa.registers if isa.name == "avx512" else isa.registers - 2
+    room = isa.registers - (2 if isa.registers <= 16 else 1)
     return pixels * vectors + min(pixels, vectors) <= room
 
 
