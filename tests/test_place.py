@@ -17,7 +17,7 @@ from spindle.compiler.walk import Group, rings, sinks
 from spindle.model.family import mobilenet_v2
 from spindle.model.graph import Graph
 from tests import drawn
-from tests.settled import settled
+from spindle.model.weights import initial
 
 LIMITS = (Limits(), Limits(rings=0), Limits(rings=0, streamed=6), Limits(rings=0, split=True))
 GRAPHS = {
@@ -64,7 +64,7 @@ def pieces(plan: Plan, arena: Arena) -> list[tuple[str, int, int, int, int]]:
 @pytest.mark.parametrize("name", GRAPHS)
 def test_what_is_needed_at_once_lies_apart(name: str) -> None:
     graph: Graph = GRAPHS[name]()
-    graph, _ = passed(graph, settled(graph))
+    graph, _ = passed(graph, initial(graph))
     for number, limits in enumerate(LIMITS):
         for threads in (1, 2, 4):
             if limits.split and threads > 1:
@@ -109,7 +109,7 @@ def test_the_lowest_place_is_the_lowest(drawn_: list[tuple[int, int, int]]) -> N
 
 def test_rings_are_long_enough_for_any_number_of_threads() -> None:
     graph = mobilenet_v2(0.1, (129, 64), classes=3)
-    graph, _ = passed(graph, settled(graph))
+    graph, _ = passed(graph, initial(graph))
     plan = schedule(graph, AVX2, 3)
     arena = place(plan)
     apart = [group for group in plan.groups if not group.lanes]

@@ -17,7 +17,7 @@ from spindle.model.family import mobilenet_v1, mobilenet_v2
 from spindle.model.graph import TORCH, Graph
 from spindle.model.ops import Conv, Deconv
 from tests import drawn
-from tests.settled import settled
+from spindle.model.weights import initial
 
 GRAPHS = {
     head: lambda head=head: mobilenet_v2(0.35, (97, 65), head, classes=3)  # type: ignore[misc]
@@ -27,7 +27,7 @@ LIMITS = (Limits(), Limits(cache=0), Limits(rings=0, streamed=9), Limits(rings=0
 
 
 def compiled(graph: Graph) -> Graph:
-    return passed(graph, settled(graph))[0]
+    return passed(graph, initial(graph))[0]
 
 
 @pytest.mark.parametrize("name", GRAPHS)
