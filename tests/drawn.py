@@ -58,9 +58,7 @@ def act(rng: np.random.Generator) -> Any:
     return (None, "relu", "relu6")[rng.integers(3)]
 
 
-def conv(
-    g: Builder, rng: np.random.Generator, x: Tensor, there: list[Tensor], name: str
-) -> Tensor:
+def conv(g: Builder, rng: np.random.Generator, x: Tensor, there: list[Tensor], name: str) -> Tensor:
     groups = (1, 1, 1, 2, 3)[rng.integers(5)]
     padding = ({"padding": ("same", 0, 1, 2, 3)[rng.integers(5)]}, {})[rng.integers(2)]
     return g.conv(
@@ -101,7 +99,9 @@ def deconv(
 ) -> Tensor:
     groups = x.shape[2] if rng.random() < 0.4 else 1
     channels = groups if groups > 1 else int(rng.integers(1, 20))
-    kernel, stride, padding = (int(rng.integers(low, high)) for low, high in ((1, 6), (1, 4), (0, 3)))
+    kernel, stride, padding = (
+        int(rng.integers(low, high)) for low, high in ((1, 6), (1, 4), (0, 3))
+    )
     return g.add(
         Deconv(name, (x,), channels, kernel, stride, 1, groups, padding, g.family.norm, act(rng))
     )

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ctypes
-import re
 import shutil
 import subprocess
 import tempfile
@@ -24,6 +23,7 @@ from spindle.compiler.pipeline import passed
 from spindle.compiler.schedule import Limits, schedule
 from spindle.compiler.source import Source
 from spindle.compiler.targets import AVX2, AVX512, PLAIN, V3, V4, Isa, features, here
+from spindle.model import boxes
 from spindle.model.answers import ArgMax, Detect
 from spindle.model.graph import Graph
 from spindle.model.weights import Weights
@@ -109,13 +109,11 @@ class Network:
             codes.append(self.function("run")(*given))
         else:
             self.function("ready")(ctypes.c_void_p(arena.address))
-            
+
             def work(number: int) -> None:
                 codes.append(self.function("share")(*given, number, threads))
 
-            others = [
-                threading.Thread(target=work, args=(i,), daemon=True) for i in range(threads)
-            ]
+            others = [threading.Thread(target=work, args=(i,), daemon=True) for i in range(threads)]
             for thread in others:
                 thread.start()
             for thread in others:
@@ -159,7 +157,10 @@ def alike(graph: Graph, weights: Weights, picture: NDArray[np.uint8], found: Out
                 (before,) = makers[name].inputs
                 heights = reference.run(graph.until(before.name), weights, picture)[before.name]
                 same_classes(heights, value, found[name])
-            case Detect():
+            case Detect() as op:
+                if all(tensor.name in found for tensor in op.inputs):  # its own words are judged
+                    deltas, scores = (found[tensor.name][:, 0] for tensor in op.inputs)
+                    value = boxes.detect(op, deltas, scores)[:, None]
                 same_boxes(value[:, 0], found[name][:, 0])
             case _:
                 assert error(value, found[name]) <= CLOSE, (name, error(value, found[name]))

@@ -90,7 +90,9 @@ def test_any_text_survives_as_c() -> None:
     said = {"labels": ['"', "\\", "??/", "\n\t", "é", "%s", "*/", "a" * 300]}
     room = Path(tempfile.mkdtemp(dir=ROOM.name))
     text = quoted(said)
-    (room / "say.c").write_text(f"const char said[] ={text}; const char *say(void) {{ return said; }}")
+    (room / "say.c").write_text(
+        f"const char said[] ={text}; const char *say(void) {{ return said; }}"
+    )
     assert max(map(len, text.splitlines())) <= 100
     words = [shutil.which("gcc") or "cc", "-std=c11", "-Wall", "-Werror", "-shared", "-fPIC"]
     if "gcc" not in HERE:

@@ -4,15 +4,26 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import pytest
+from numpy.typing import NDArray
 
 import spindle
+from spindle.compiler import build, reference
+from spindle.compiler.library import Library
+from spindle.compiler.pipeline import compile
+from spindle.compiler.targets import target
 from spindle.data.samples import Dataset
+from spindle.model.family import mobilenet_v2
 from spindle.model.graph import PAPER
 from spindle.model.heads import Task
+from spindle.model.weights import Model
 from spindle.training.recipe import RECIPES
 from spindle.training.start import train
+from tests import abroad, networks
+from tests.settled import settled
 from tests.test_recipe import TASKS, lessons
 
 BY_HEART = replace(
@@ -55,3 +66,42 @@ def test_every_task_can_be_learnt_by_heart(task: Task, tmp_path: Path) -> None:
     taught = train(data, tmp_path, BY_HEART, width=0.2, size=size, device="cpu")
     print(task, taught.metrics)
     assert taught.metrics[measure] >= least
+
+
+def test_c_here_and_in_plain_c_says_what_numpy_says(tmp_path: Path) -> None:
+    """By any number of threads, one picture or several: the same bits."""
+    graph = mobilenet_v2(0.1, (48, 33), classes=7)
+    weights = settled(graph)
+    model = Model(graph, weights, "classify")
+    pictures = np.random.default_rng(0).integers(0, 256, (3, 48, 33, 3), np.uint8)
+    meant = reference.run(graph, weights, pictures)["probabilities"]
+
+    def near(found: dict[str, NDArray[Any]]) -> None:
+        assert np.abs(found["probabilities"] - meant).max() <= 1e-4 * meant.max()
+
+    here = build.build(compile(model, target(), threads=3), target(), tmp_path / "model.so")
+    alone = Library(here).run(pictures)
+    near(alone)
+    for threads in (2, 3, 4):
+        several = Library(here, threads)
+        shared = [several.run(picture)["probabilities"] for picture in pictures]
+        assert np.stack(shared).tobytes() == alone["probabilities"].tobytes()
+        assert several.run(pictures)["probabilities"].tobytes() == alone["probabilities"].tobytes()
+    plain = networks.built([compile(model, target("c"))], target("c").isa)[0]
+    near({"probabilities": np.stack([plain.run(one)["probabilities"] for one in pictures])})
+
+
+@pytest.mark.parametrize("name", ["aarch64-linux", "wasm32"])
+@pytest.mark.parametrize("head", ["classifier", "ssdlite", "deeplab"])
+def test_other_machines_say_what_numpy_says(name: str, head: str) -> None:
+    graph = mobilenet_v2(0.1, (48, 65), head, classes=4)
+    weights = settled(graph)
+    source = networks.emitted(graph, weights, target(name).isa)
+    source.info.update(preprocessing={}, labels=[])
+    pictures = np.random.default_rng(0).integers(0, 256, (2, 48, 65, 3), np.uint8)
+    if target(name).system == "wasm":
+        found = abroad.in_wasm(source, name, pictures)
+    else:
+        found = abroad.on_arm(source, pictures)
+    for number, picture in enumerate(pictures):
+        networks.alike(graph, weights, picture, {key: one[number] for key, one in found.items()})

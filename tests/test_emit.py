@@ -6,23 +6,28 @@ Here emit, writer, convolving and filtering are judged: what they write means no
 from __future__ import annotations
 
 import shutil
+import subprocess
 from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
+from pathlib import Path
 
 import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+import spindle
+from spindle.compiler.fitting import fitted
 from spindle.compiler.source import Source
 from spindle.compiler.targets import AVX2, AVX512, NEON, PLAIN, WASM, Isa, target
+from spindle.data.preprocess import read_picture
 from spindle.model.answers import Detect
 from spindle.model.family import mobilenet_v1, mobilenet_v2
 from spindle.model.graph import TORCH, Graph
 from spindle.model.mobilenet import Ablation
 from spindle.model.ops import Op
 from tests.compiled import HERE, NATIVE, build, builds_elsewhere
-from tests.networks import Network, alike, built, emitted
+from tests.networks import alike, built, emitted
 from tests.settled import settled
 
 pytestmark = pytest.mark.skipif(not HERE, reason="there is no C compiler here: pip install ziglang")
@@ -139,3 +144,68 @@ def test_no_compiler_finds_fault_here(compiler: str, threads: int) -> None:
     for isa, flags in ((AVX2, ("-O0", "-mavx2", "-mfma")), (PLAIN, ("-O0",))):
         code = text(emitted(graph, settled(graph), isa, threads))
         build(code, "model.o", *flags, "-c", compiler=compiler)
+
+
+REAL = ("classifier_imagenet_1.0_224", "ssdlite_voc_1.0_300", "deeplabv3_voc_1.0_513")
+
+
+@pytest.mark.parametrize("name", REAL)
+def test_real_weights_on_a_real_picture(name: str, data: Path) -> None:
+    model = spindle.load(data / "weights" / f"{name}.npz").model
+    path = sorted((data / "coco" / "images").iterdir())[0]
+    picture = np.asarray(read_picture(path), np.uint8)
+    (network,) = built([emitted(model.graph, model.weights, AVX2, 2)], AVX2, "-O1")
+    inside = fitted(picture, model.graph.image)
+    found = network.run(inside, 2)
+    alike(model.graph, model.weights, inside, found)
+    outside = network.run(picture)
+    assert all(found[key].tobytes() == outside[key].tobytes() for key in found)
+
+
+@pytest.mark.skipif("gcc" not in HERE, reason="gcc, which has the sanitizers, is absent")
+def test_threads_never_touch_what_another_is_writing() -> None:
+    """Under the thread sanitizer, with three of them, in rows and in channels."""
+    graph = tiny((96, 48), "ssdlite")
+    source = emitted(graph, settled(graph), AVX2, 3)
+    program = """
+#include "model.h"
+#include <pthread.h>
+#include <sched.h>
+#define YIELD sched_yield()
+#include "model.c"
+static _Alignas(64) char weights[@WEIGHTS@], arena[@ARENA@];
+static uint8_t rgb[MODEL_HEIGHT * MODEL_WIDTH * 3];
+static float out[600];
+static void *to[] = {out};
+static void *work(void *thread)
+{
+    for (int i = 0; i < 2; i++)
+        if (model_share(weights, arena, rgb, MODEL_WIDTH, MODEL_HEIGHT, to, *(int *)thread, 3))
+            return thread;
+    return NULL;
+}
+int main(void)
+{
+    pthread_t ids[3];
+    static int numbers[] = {0, 1, 2};
+    model_ready(arena);
+    for (int i = 0; i < 3; i++)
+        pthread_create(ids + i, NULL, work, numbers + i);
+    void *wrong = NULL;
+    for (int i = 0; i < 3; i++) {
+        void *said;
+        pthread_join(ids[i], &said);
+        wrong = said ? said : wrong;
+    }
+    return wrong ? 1 : 0;
+}
+"""
+    program = program.replace("@WEIGHTS@", str(len(source.weights)))
+    program = program.replace("@ARENA@", str(source.arena))
+    program = program.replace('#include "model.h"', source.h)
+    program = program.replace('#include "model.c"', source.c.replace('#include "model.h"', ""))
+    flags = ("-O0", "-D_POSIX_C_SOURCE=200809L", "-mavx2", "-mfma", "-fsanitize=thread", "-pthread")
+    path = build(program, "program", *flags, compiler="gcc")
+    still = ["setarch", "-R"] if shutil.which("setarch") else []
+    done = subprocess.run([*still, str(path)], capture_output=True, text=True, timeout=120)
+    assert done.returncode == 0, done.stderr[-3000:]

@@ -154,9 +154,7 @@ def watched(graph: Graph, numbers: dict[str, NDArray[np.float32]], isa: Isa, lim
 
 @pytest.mark.skipif("gcc" not in HERE, reason="gcc, which has the sanitizers, is absent")
 @pytest.mark.parametrize("seed", WATCHED)
-def test_nothing_is_touched_that_is_not_its_own(
-    seed: int, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_nothing_is_touched_that_is_not_its_own(seed: int, monkeypatch: pytest.MonkeyPatch) -> None:
     """Every tensor, ring and picture has forbidden bytes around it; all begins as no number."""
     graph, isa, limits = drawn.network(seed), ISAS[seed % 3], PLANS[seed % len(PLANS)]
     numbers = settled(graph, seed)

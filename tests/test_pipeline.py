@@ -49,8 +49,9 @@ def test_a_pass_that_loses_something_is_caught(monkeypatch: pytest.MonkeyPatch) 
     def shorter(graph: Graph, numbers: Weights) -> tuple[Graph, Weights]:
         return graph.until("logits"), numbers
 
+    usual = pipeline.PASSES
     for change in (careless, shorter):
-        monkeypatch.setattr(pipeline, "PASSES", (*pipeline.PASSES, change))
+        monkeypatch.setattr(pipeline, "PASSES", (*usual, change))
         with pytest.raises(AssertionError, match=change.__name__):
             pipeline.compile(model(), target("c"))
 
@@ -72,7 +73,6 @@ def test_memory_can_be_asked_for() -> None:
     graph = mobilenet_v2(1.0, 224)
     zeros = {key: np.zeros(shape, np.float32) for key, shape in graph.arrays.items()}
     whole = Model(graph, zeros, "classify")
-    for asked in (1_600_000, 1_000_000, 700_000):
-        assert pipeline.compile(whole, target("x86-64-v3"), memory=asked).arena <= asked
+    assert pipeline.compile(whole, target("x86-64-v3"), memory=700_000).arena <= 700_000
     with pytest.raises(ValueError, match="does not fit into 1,000 bytes; the least it can work in"):
-        pipeline.compile(whole, target("x86-64-v3"), memory=1000)
+        pipeline.compile(model(), target("x86-64-v3"), memory=1000)

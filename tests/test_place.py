@@ -10,14 +10,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from spindle.compiler.pipeline import passed
-from spindle.compiler.place import Arena, Span, bands, given as by_the_caller, lowest, place
+from spindle.compiler.place import Arena, Span, bands, lowest, place
+from spindle.compiler.place import given as by_the_caller
 from spindle.compiler.schedule import Limits, Plan, inside, schedule
 from spindle.compiler.targets import AVX2, AVX512, PLAIN
 from spindle.compiler.walk import Group, rings, sinks
 from spindle.model.family import mobilenet_v2
 from spindle.model.graph import Graph
-from tests import drawn
 from spindle.model.weights import initial
+from tests import drawn
 
 LIMITS = (Limits(), Limits(rings=0), Limits(rings=0, streamed=6), Limits(rings=0, split=True))
 GRAPHS = {
@@ -44,7 +45,13 @@ def pieces(plan: Plan, arena: Arena) -> list[tuple[str, int, int, int, int]]:
                     planes = plan.threads
                 copies = 1 if group.lanes else plan.threads
                 found += [
-                    (f"{op.name} {i}", number, number, at + i * arena.apart[group.name], size * planes)
+                    (
+                        f"{op.name} {i}",
+                        number,
+                        number,
+                        at + i * arena.apart[group.name],
+                        size * planes,
+                    )
                     for i in range(copies)
                 ]
             elif at is not None:

@@ -6,8 +6,8 @@ import json
 
 import pytest
 
-from spindle.compiler.targets import processor
 from spindle.app.practice import WAYS, bench_training, summed, taught
+from spindle.compiler.targets import processor
 from spindle.model.heads import HEADS
 from spindle.training import layout
 

@@ -16,8 +16,8 @@ from spindle.model.answers import ArgMax, Detect
 from spindle.model.family import mobilenet_v1, mobilenet_v2
 from spindle.model.graph import TORCH, Graph
 from spindle.model.ops import Conv, Deconv
-from tests import drawn
 from spindle.model.weights import initial
+from tests import drawn
 
 GRAPHS = {
     head: lambda head=head: mobilenet_v2(0.35, (97, 65), head, classes=3)  # type: ignore[misc]
@@ -60,7 +60,9 @@ def check_layouts(plan: Plan, isa: Isa) -> None:
             places = [
                 (x + pad - u) // op.stride if isinstance(op, Deconv) else x * op.stride - pad + u
                 for x in range(op.output.shape[1])
-                for u in (range(op.kernel) if isinstance(op, Deconv) else range(0, op.reach, op.dilation))
+                for u in (
+                    range(op.kernel) if isinstance(op, Deconv) else range(0, op.reach, op.dilation)
+                )
                 if not isinstance(op, Deconv) or (x + pad - u) % op.stride == 0
             ]
             assert -layout.left <= min(places) and max(places) < layout.width + layout.right

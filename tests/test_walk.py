@@ -84,7 +84,9 @@ def simulated(group: Group, graph: Graph, high: dict[str, int], begin: int, end:
                 if tensor in group:
                     how, height = reach(op, tensor), tensor.shape[0]
                     for row in range(y, y + rows):
-                        first, last = (how.first(row), how.end(row + 1, height)) if how else (0, height)
+                        first, last = (
+                            (how.first(row), how.end(row + 1, height)) if how else (0, height)
+                        )
                         if not all(there(tensor, i) for i in range(first, last)):
                             return False
             for row in range(y, y + rows):
@@ -103,7 +105,9 @@ GRAPHS = {
 
 @pytest.mark.parametrize("name", GRAPHS)
 @pytest.mark.parametrize(
-    "limits", [Limits(), Limits(rings=0), Limits(rings=0, streamed=4)], ids=["fast", "thin", "streamed"]
+    "limits",
+    [Limits(), Limits(rings=0), Limits(rings=0, streamed=4)],
+    ids=["fast", "thin", "streamed"],
 )
 def test_no_row_is_lost_and_none_kept_for_nothing(name: str, limits: Limits) -> None:
     graph = GRAPHS[name]()

@@ -40,7 +40,7 @@ def predict(
     images: the pictures, or folders of them; a JPEG is decoded no larger than is of use
     save: a folder for the pictures with the results drawn on them
     reading: numpy, torch or c (c from 50 pictures on, if a C compiler is here; else numpy)
-    threads: pictures looked at at once; of a single one, how many share it (as many as cores)
+    threads: how many look at pictures (c: one for each core), or share a single one (1)
     threshold: the least score of a box that is worth showing
     labels: a file of class names, a line each, where the model has none
     size: of the picture, where the model file does not say
@@ -55,9 +55,12 @@ def predict(
     looks = MULTI_SCALE if scales == "all" else numbers(scales, "scales")
     images = [path for image in images for path in pictures_in(image)]
     once = len(images) == 1
-    at_once = threads or (1 if once else app.cores())
-    by_itself = reading or once or looks or flip or Path(model).suffix in LIBRARIES
-    by = reading if by_itself else app.quickest(len(images))
+    compiled = Path(model).suffix in LIBRARIES
+    by: str | None = reading
+    if not (reading or compiled or once or looks or flip):
+        by = app.quickest(len(images))
+    in_c = compiled or by == "c"  # the other readings have threads of their own
+    at_once = threads or (app.cores() if in_c and not once else 1)
     predictor = load(model, by, at_once if once else 1, **unsaid)
     folder = Path(save) if save else None
     if folder:

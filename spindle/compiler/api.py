@@ -106,7 +106,8 @@ const char *{name}_info(void);
 size_t {name}_arena(int width, int height);
 
 /* From a picture, rows of RGB bytes, to the outputs; of another size than the network's it is
- * fitted first, as the network was taught.  Gives one of the codes above. */
+ * fitted first, as the network was taught; one of that size is taken to be so already.  Gives one
+ * of the codes above. */
 int {name}_run(const void *weights, void *arena, const uint8_t *rgb, int width, int height,
                void *const *outputs);
 

@@ -118,9 +118,10 @@ def alone(op: Op, writer: Writer) -> Lines:
             at = 0
             for tensor in op.inputs:
                 layout, (high, _, depth) = writer.layout(tensor), tensor.shape
+                start = f"{writer.at(tensor.name)} + {layout.indent}"
                 yield f"    for (int i = 0; i < {high}; i++)"
                 yield (
-                    f"        copy_row({writer.at(tensor.name)} + {layout.indent} + i * {layout.row}, "
+                    f"        copy_row({start} + i * {layout.row}, "
                     f"{writer.at(op.name)}{beside} + ({at} + i) * {made.row}, {width}, {depth}, "
                     f"{layout.pitch}, {made.pitch});"
                 )
