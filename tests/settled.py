@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from spindle.compiler import reference
 from spindle.model.graph import Graph
@@ -21,7 +23,8 @@ def settled(graph: Graph, seed: int = 0) -> Weights:
     pictures = rng.integers(0, 256, (4, *graph.input.shape), np.uint8)
     pictures[1:3] //= 3  # darker, one of them flatter
     pictures[2] += 40
-    values, weights = {}, Weights()
+    values: dict[str, NDArray[Any]] = {}
+    weights: Weights = {}
     for op in graph.ops:
         xs = [values[tensor.name] for tensor in op.inputs] or [pictures]
         own: Weights = {}

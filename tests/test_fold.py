@@ -91,7 +91,10 @@ def test_the_phases_of_a_transposed_convolution(
     op = Deconv("op", (x,), 3, kernel, stride, padding=padding)
     assume(min((s - 1) * stride + kernel - 2 * padding for s in (height, width)) >= 1)
     rng = np.random.default_rng(0)
-    values, weight = rng.normal(size=(1, *x.shape)), rng.normal(size=(3, kernel, kernel, 2))
+    values, weight = (
+        rng.normal(size=(1, *x.shape)),
+        rng.normal(size=(3, kernel, kernel, 2)).astype(np.float32),
+    )
     meant = reference.deconvolve(op, values, weight)[0]
     parts, taps = phases(op, weight), -(-kernel // stride)
     assert parts.shape == (stride, stride, 3, taps, taps, 2)
@@ -101,4 +104,4 @@ def test_the_phases_of_a_transposed_convolution(
         if 0 <= row + v < height and 0 <= column + u < width:
             part = parts[(y + padding) % stride, (x_ + padding) % stride, :, v, u]
             found[y, x_] += part @ values[0, row + v, column + u]
-    assert np.abs(found - meant).max() <= 1e-12 * max(np.abs(meant).max(), 1)
+    assert np.abs(found - meant).max() <= 1e-6 * max(np.abs(meant).max(), 1)

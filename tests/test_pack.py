@@ -7,6 +7,7 @@ import pytest
 
 from spindle.compiler import pack
 from spindle.compiler.reference import resize
+from spindle.compiler.tiling import Runs
 from spindle.compiler.walk import taps
 from spindle.model.ops import Conv, Deconv, Resize, Tensor
 from spindle.model.weights import Weights
@@ -29,7 +30,7 @@ def conv(channels: int, kernel: int, depth: int) -> Conv:
 @pytest.mark.parametrize(
     ("columns", "lanes"), [(((2, 1), (1, 1)), 4), (((3, 1),), 4), (((2, 1),), 8), (((1, 1),), 16)]
 )
-def test_tiles_are_read_in_order(columns: pack.Runs, lanes: int) -> None:
+def test_tiles_are_read_in_order(columns: Runs, lanes: int) -> None:
     """For each tile: its biases, then tap by tap and channel by channel its vectors."""
     op = conv(11, 3, 5)
     op = conv(min(11, sum(n * t for n, t in columns) * lanes), 3, 5)

@@ -1,4 +1,4 @@
-"""From a model to C by passes that are checked at their seams, within the memory that is promised."""
+"""From a model to C by passes that are checked at their seams, within the memory promised."""
 
 from __future__ import annotations
 

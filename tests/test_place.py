@@ -22,9 +22,9 @@ from tests import drawn
 
 LIMITS = (Limits(), Limits(rings=0), Limits(rings=0, streamed=6), Limits(rings=0, split=True))
 GRAPHS = {
-    head: lambda head=head: mobilenet_v2(0.1, (65, 97), head, classes=3)  # type: ignore[misc]
+    head: lambda head=head: mobilenet_v2(0.1, (65, 97), head, classes=3)
     for head in ("classifier", "ssdlite", "deeplab-aspp", "pose", "embedding")
-} | {f"drawn {seed}": lambda seed=seed: drawn.network(seed) for seed in range(20)}  # type: ignore[misc]
+} | {f"drawn {seed}": lambda seed=seed: drawn.network(seed) for seed in range(20)}
 
 
 def pieces(plan: Plan, arena: Arena) -> list[tuple[str, int, int, int, int]]:

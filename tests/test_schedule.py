@@ -20,9 +20,9 @@ from spindle.model.weights import initial
 from tests import drawn
 
 GRAPHS = {
-    head: lambda head=head: mobilenet_v2(0.35, (97, 65), head, classes=3)  # type: ignore[misc]
+    head: lambda head=head: mobilenet_v2(0.35, (97, 65), head, classes=3)
     for head in ("classifier", "ssdlite", "deeplab-aspp", "pose-light", "embedding")
-} | {f"drawn {seed}": lambda seed=seed: drawn.network(seed) for seed in range(20)}  # type: ignore[misc]
+} | {f"drawn {seed}": lambda seed=seed: drawn.network(seed) for seed in range(20)}
 LIMITS = (Limits(), Limits(cache=0), Limits(rings=0, streamed=9), Limits(rings=0, split=True))
 
 

@@ -141,7 +141,8 @@ class Writer:
     def flat(self, op: Conv) -> int:
         """How many rows are as one: all of a plane, where nothing lies between its rows."""
         height = op.output.shape[0]
-        whole = op.pointwise and op.name not in self.group.wide and self.rows(op) == height
+        alone = self.group.lanes and not self.group.readers(op.output)  # else some rows at a time
+        whole = op.pointwise and alone and self.rows(op) == height
         joined = (*op.inputs, op.output)
         if not whole or any(self.layout(t).left or self.layout(t).right for t in joined):
             return 1
