@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from spindle.compiler import pipeline
 from spindle.compiler.targets import FOREIGN, target
 from spindle.model.family import mobilenet_v2
-from spindle.model.graph import Graph
+from spindle.model.graph import PAPER, Builder, Graph
+from spindle.model.ops import Mean
 from spindle.model.weights import Model, Weights, initial
 
 
@@ -76,3 +79,16 @@ def test_memory_can_be_asked_for() -> None:
     assert pipeline.compile(whole, target("x86-64-v3"), memory=700_000).arena <= 700_000
     with pytest.raises(ValueError, match="does not fit into 1,000 bytes; the least it can work in"):
         pipeline.compile(model(), target("x86-64-v3"), memory=1000)
+
+
+def test_what_the_c_cannot_say_is_refused_in_a_sentence() -> None:
+    grey = Builder((32, 32), replace(PAPER, image=replace(PAPER.image, mean=(1.0,), std=(1.0,))))
+    graph = grey.graph(grey.conv(grey.image, "stem", 8, 3))
+    with pytest.raises(ValueError, match="compiled networks read RGB, this one 1 channels"):
+        pipeline.passed(graph, initial(graph))
+    twice = mobilenet_v2(0.1, 64, "pose")
+    heat = next(op for op in twice.ops if op.name == "points").inputs[0]
+    ops = (*twice.ops, Mean("middle", (heat,)))
+    again = Graph(ops, (*twice.outputs, ops[-1].output))
+    with pytest.raises(ValueError, match="'points' reads a map that nothing else reads"):
+        pipeline.passed(again, initial(again))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -17,7 +18,9 @@ from spindle.compiler.story import arena_over_time, table
 from spindle.compiler.targets import Target, second_level
 from spindle.compiler.tune import measured, remembered, times, tuned
 from spindle.model import tasks, weights
+from spindle.model.answers import Detect, Peaks
 from spindle.model.graph import Graph
+from spindle.model.ops import Concat, Rows
 from spindle.model.weights import Model, Weights
 
 Pass = Callable[[Graph, Weights], tuple[Graph, Weights]]
@@ -39,10 +42,26 @@ def compile(
 
 def passed(graph: Graph, numbers: Weights) -> tuple[Graph, Weights]:
     """Graph and weights after all passes, checked at each seam."""
+    refuse(graph)
     for change in PASSES:
         before, (graph, numbers) = graph, change(graph, numbers)
         verify(before, graph, numbers, change.__name__)
     return graph, numbers
+
+
+def refuse(graph: Graph) -> None:
+    """A sentence for what the C cannot say; none of the house's networks asks for it."""
+    if graph.input.shape[2] != 3:
+        raise ValueError(f"compiled networks read RGB, this one {graph.input.shape[2]} channels")
+    readers = Counter(tensor.name for op in graph.ops for tensor in op.inputs)
+    makers = {op.name: op for op in graph.ops}
+    for op in graph.ops:
+        if isinstance(op, Detect) and not all(
+            isinstance(makers[tensor.name], (Rows, Concat)) for tensor in op.inputs
+        ):
+            raise ValueError(f"compiled, {op.name!r} reads rows: put Rows before it")
+        if isinstance(op, Peaks) and readers[op.inputs[0].name] > 1:
+            raise ValueError(f"compiled, {op.name!r} reads a map that nothing else reads")
 
 
 def verify(before: Graph, after: Graph, numbers: Weights, name: str) -> None:
