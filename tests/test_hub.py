@@ -27,7 +27,6 @@ from spindle.model.cache import cache
 from spindle.model.family import mobilenet_v2
 from spindle.model.graph import TORCH
 from spindle.training.adopt import spots
-from spindle.training.lock import alone
 from spindle.training.namings import TORCHVISION
 from spindle.training.network import Network
 from tests.scramble import scrambled
@@ -301,38 +300,3 @@ def test_a_point_without_a_hash_is_not_fetched_unasked() -> None:
     with pytest.raises(ValueError, match=r"without a hash.*mobilenet_v2_1.3_224.tgz"):
         hub.known("mobilenetv2-1.3-224")
     assert not hub.known("somebody-elses")
-
-
-def test_one_process_at_a_time_is_alone(tmp_path: Path) -> None:
-    """Each of four adds one to a number twenty times; none is lost."""
-    (tmp_path / "count").write_text("0")
-    turn = (
-        "import sys; from pathlib import Path; from spindle.app import hub\n"
-        "folder = Path(sys.argv[1])\n"
-        "for _ in range(20):\n"
-        "    with alone(folder / 'lock'):\n"
-        "        number = int((folder / 'count').read_text())\n"
-        "        (folder / 'count').write_text(str(number + 1))\n"
-    )
-    running = [subprocess.Popen([sys.executable, "-c", turn, str(tmp_path)]) for _ in range(4)]
-    assert [process.wait() for process in running] == [0] * 4
-    assert (tmp_path / "count").read_text() == "80"
-
-
-def test_a_process_that_dies_leaves_no_lock(tmp_path: Path) -> None:
-    die = (
-        "import os, sys; from pathlib import Path; from spindle.app import hub\n"
-        "with alone(Path(sys.argv[1])):\n"
-        "    os._exit(3)\n"
-    )
-    for _ in range(2):
-        done = subprocess.run([sys.executable, "-c", die, str(tmp_path / "lock")], check=False)
-        assert done.returncode == 3
-
-
-def test_a_lock_that_cannot_be_had_is_named(tmp_path: Path) -> None:
-    with (
-        pytest.raises(ValueError, match="absent/lock cannot be locked"),
-        alone(tmp_path / "absent" / "lock"),
-    ):
-        raise AssertionError("inside")

@@ -44,3 +44,32 @@ def test_one_is_inside_the_other_is_told_and_a_killed_one_is_gone(tmp_path: Path
 def test_a_place_that_cannot_be_locked_is_named(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="cannot be locked"), alone(tmp_path / "no" / "lock"):
         pass
+
+
+def test_one_process_at_a_time_is_alone(tmp_path: Path) -> None:
+    """Each of four adds one to a number twenty times; none is lost."""
+    (tmp_path / "count").write_text("0")
+    turn = (
+        "import sys; from pathlib import Path\n"
+        "from spindle.training.lock import alone\n"
+        "folder = Path(sys.argv[1])\n"
+        "for _ in range(20):\n"
+        "    with alone(folder / 'lock'):\n"
+        "        number = int((folder / 'count').read_text())\n"
+        "        (folder / 'count').write_text(str(number + 1))\n"
+    )
+    running = [subprocess.Popen([sys.executable, "-c", turn, str(tmp_path)]) for _ in range(4)]
+    assert [process.wait() for process in running] == [0] * 4
+    assert (tmp_path / "count").read_text() == "80"
+
+
+def test_a_process_that_dies_leaves_no_lock(tmp_path: Path) -> None:
+    die = (
+        "import os, sys; from pathlib import Path\n"
+        "from spindle.training.lock import alone\n"
+        "with alone(Path(sys.argv[1])):\n"
+        "    os._exit(3)\n"
+    )
+    for _ in range(2):
+        done = subprocess.run([sys.executable, "-c", die, str(tmp_path / "lock")], check=False)
+        assert done.returncode == 3
