@@ -20,6 +20,7 @@ LINE = 64  # bytes of a cache line
 CACHE = 512 << 10  # bytes of a core's second level; more for rings was never quicker
 NEAREST = 32 << 10  # bytes of its first level
 NEARER = 1 / 8  # of what it takes to fetch a byte from beyond the second, from there
+MEETING = 16 << 10  # bytes, in about a microsecond
 FEW_ROWS = 28  # of fewer, each thread takes channels rather than rows
 
 
@@ -41,10 +42,12 @@ class Limits:
     rings: int | None = None  # bytes of each group's, where memory is short
     streamed: int = 1  # so many of the first chains run as one group, row by row
     split: bool = False  # the other groups by section 5.1, those that can
+    meeting: int = 0  # bytes that could be fetched while threads wait for each other, once a strip
 
 
 def schedule(graph: Graph, isa: Isa, threads: int, limits: Limits = Limits()) -> Plan:
     layouts = plain(graph, isa)
+    limits = replace(limits, meeting=MEETING if threads > 1 else 0)
     first, *rest = parted(chains(graph), limits.streamed)
     groups = (shaped(Group(ops, {}), graph, threads, isa) for ops in (first, *rest))
     if limits.split:
@@ -191,7 +194,7 @@ def timed(
     def cost(one: Group) -> tuple[int, tuple[int, int]]:
         lying = layouts | tiled(one, graph, layouts, isa)
         above = scratch(one, graph, lying) - (limits.rings or 0)
-        return max(above, 0) * (limits.rings is not None), traffic(one, graph, lying, limits.cache)
+        return max(above, 0) * (limits.rings is not None), traffic(one, graph, lying, limits)
 
     return min(choices, key=cost)
 
@@ -201,20 +204,23 @@ def single(group: Group) -> dict[str, int]:
     return {op.name: 1 for op in group.ops if op.name not in group.wide}
 
 
-def traffic(group: Group, graph: Graph, layouts: dict[str, Layout], cache: int) -> tuple[int, int]:
+def traffic(
+    group: Group, graph: Graph, layouts: dict[str, Layout], limits: Limits
+) -> tuple[int, int]:
     """Bytes that must come from beyond the cache; of equals, the fewest that stand."""
     sink = sinks(group, graph)[-1]
     times = -(-extent(sink) // group.rows[sink.name])
     kept, learnt = scratch(group, graph, layouts), weight(group)
-    far = 1.0 if learnt + kept > cache else 0.0 if learnt <= NEAREST else NEARER
+    far = 1.0 if learnt + kept > limits.cache else 0.0 if learnt <= NEAREST else NEARER
     again = int(far * learnt * (times - 1))
     inner = (
         layouts[name].row * max(layouts[name].tiles, 1) * graph[name].shape[0]
         for name in inside(group, graph)
         if not layouts[name].sliced
     )
-    spilt = 4 * 2 * sum(inner) if kept > cache else 0
-    return again + spilt, kept
+    spilt = 4 * 2 * sum(inner) if kept > limits.cache else 0
+    waits = limits.meeting * times if group.lanes else 0
+    return again + spilt + waits, kept
 
 
 def weight(group: Group) -> int:
