@@ -72,7 +72,3 @@ def test_many_pictures_are_worth_compiling_for_where_that_can_be_done(
     assert (stream.quickest(MANY - 1), stream.quickest(MANY)) == (None, "c")
     monkeypatch.setattr(build, "find", absent)
     assert stream.quickest(MANY) is None
-
-
-def test_a_machine_has_a_core() -> None:
-    assert stream.cores() >= 1

@@ -12,7 +12,6 @@ from spindle.app.predictor import load as load
 from spindle.app.standings import draw_bench as draw_bench
 from spindle.app.standings import show_bench as show_bench
 from spindle.app.standings import show_layers as show_layers
-from spindle.app.stream import cores as cores
 from spindle.app.stream import in_order as in_order
 from spindle.app.stream import quickest as quickest
 from spindle.app.watching import Watcher as Watcher
@@ -25,6 +24,7 @@ from spindle.data.metrics import evaluate as evaluate
 from spindle.data.parting import part_of as part_of
 from spindle.data.preprocess import read_picture as read_picture
 from spindle.model.atomic import write as write
+from spindle.model.cores import cores as cores
 from spindle.model.weights import describe as describe
 from spindle.model.weights import save as save
 

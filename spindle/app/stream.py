@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import warnings
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
@@ -52,9 +51,3 @@ def quickest(number: int) -> str | None:
             build.find(target())
             return "c"
     return None
-
-
-def cores() -> int:
-    """Those that this process may use."""
-    usable = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
-    return usable or 1

@@ -105,8 +105,7 @@ class Tile:
 
     def lines(self) -> Lines:
         """All its rows, a chunk of the sum at a time."""
-        op, writer = self.op, self.writer
-        deep = side(op) ** 2 * writer.depth(op.inputs[0]) + 1
+        op, writer, deep = self.op, self.writer, self.deep
         lanes = writer.isa.lanes
         base = writer.keep(op, pack.tiles, writer.tiling(op).vectors, writer.depth(op.inputs[0]))
         chunks = self.chunks()
@@ -187,11 +186,15 @@ class Tile:
         return self.writer.layout(self.op.inputs[0]).tiles > 0
 
     @property
+    def deep(self) -> int:
+        """Vectors of weights for each vector of channels out: its biases, then all it reads."""
+        return side(self.op) ** 2 * self.writer.depth(self.op.inputs[0]) + 1
+
+    @property
     def whole(self) -> int:
         """Floats in the weights of one phase."""
         columns = self.writer.tiling(self.op).vectors
-        deep = side(self.op) ** 2 * self.writer.depth(self.op.inputs[0]) + 1
-        return sum(size * times for size, times in columns) * self.writer.isa.lanes * deep
+        return sum(size * times for size, times in columns) * self.writer.isa.lanes * self.deep
 
 
 def parted(chunk: Chunk, total: int, each: int, name: str) -> list[Chunk]:

@@ -10,6 +10,8 @@ from spindle.model.answers import ArgMax, Detect, Normalize, Peaks, Softmax
 from spindle.model.graph import Graph
 from spindle.model.ops import Concat, Conv, Deconv, Image, Op, Rows, Tensor
 
+LINE = 64  # bytes: what begins here shares no cache line, and is aligned for any vector
+
 
 @dataclass(frozen=True)
 class Layout:
@@ -46,7 +48,7 @@ def layouts(graph: Graph, isa: Isa) -> dict[str, Layout]:
 
 def layout(op: Op, readers: list[Op], isa: Isa) -> Layout:
     _, width, channels = op.output.shape
-    whole = -(-channels // isa.lanes) * isa.lanes
+    whole = vectors(channels, isa) * isa.lanes
     exact = writes_numbers(op) and all(reads_numbers(reader, op.output) for reader in readers)
     sides = [margins(reader) for reader in readers if reader.inputs[0] == op.output]
     left, right = (max(side, default=0) for side in zip(*sides, strict=True)) if sides else (0, 0)

@@ -66,7 +66,7 @@ def tiles(op: Conv, weights: Weights, columns: Runs, depth: int, lanes: int) -> 
     count, out = len(weight), op.channels
     filling = sum(size * times for size, times in columns) * lanes - out
     flat = np.pad(weight.reshape(count, out, -1), ((0, 0), (0, filling), (0, 0)))
-    start, parts = 0, []
+    parts: list[Array] = []
     bias = np.pad(bias, (0, filling))
     for phase in range(count):
         start = 0

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -41,12 +41,18 @@ def compile(
 
 
 def passed(graph: Graph, numbers: Weights) -> tuple[Graph, Weights]:
-    """Graph and weights after all passes, checked at each seam."""
+    """Graph and weights after all passes."""
+    *_, (_, graph, numbers) = seams(graph, numbers)
+    return graph, numbers
+
+
+def seams(graph: Graph, numbers: Weights) -> Iterator[tuple[str, Graph, Weights]]:
+    """What each pass has made, by its name, checked."""
     refuse(graph)
     for change in PASSES:
         before, (graph, numbers) = graph, change(graph, numbers)
         verify(before, graph, numbers, change.__name__)
-    return graph, numbers
+        yield change.__name__, graph, numbers
 
 
 def refuse(graph: Graph) -> None:
@@ -124,14 +130,14 @@ def explain(
     model: Model, target: Target, threads: int = 1, memory: int | None = None, tune: bool = False
 ) -> str:
     """What each pass did, the plan as a table, and the arena over time."""
-    lines, graph, numbers = [], model.graph, model.weights
-    for change in PASSES:
-        count = len(graph.ops), sum(array.size for array in numbers.values())
-        graph, numbers = change(graph, numbers)
-        now = len(graph.ops), sum(array.size for array in numbers.values())
-        lines.append(
-            f"{change.__name__:<10} {count[0]} -> {now[0]} ops, {count[1]:,} -> {now[1]:,} numbers"
-        )
+
+    def size(graph: Graph, numbers: Weights) -> tuple[int, int]:
+        return len(graph.ops), sum(array.size for array in numbers.values())
+
+    lines, now = [], size(model.graph, model.weights)
+    for name, graph, numbers in seams(model.graph, model.weights):
+        before, now = now, size(graph, numbers)
+        lines.append(f"{name:<10} {before[0]} -> {now[0]} ops, {before[1]:,} -> {now[1]:,} numbers")
     plan = settled(graph, numbers, target, threads, memory, tune)
     arena = place(plan)
     lines.append(f"{'schedule':<10} {len(plan.groups)} groups, {threads} thread(s)")

@@ -6,12 +6,12 @@ from dataclasses import dataclass
 from random import Random
 
 from spindle.compiler.answers import detect_scratch
+from spindle.compiler.layout import LINE
 from spindle.compiler.schedule import Plan, inside
 from spindle.compiler.walk import Group, extent, rings, sinks
 from spindle.model.answers import Detect
 from spindle.model.ops import Conv, Op, Resize
 
-LINE = 64  # bytes: what begins here shares no cache line, and is aligned for any vector
 TRIES = 400  # orders in which to pack an arena that has gaps
 MEETING = 2 * LINE  # where threads meet
 

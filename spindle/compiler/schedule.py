@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
 from spindle.compiler.fused import Sum
-from spindle.compiler.layout import Layout, vectors
+from spindle.compiler.layout import LINE, Layout, vectors
 from spindle.compiler.layout import layouts as plain
 from spindle.compiler.targets import Isa
 from spindle.compiler.tiling import even_tiling
@@ -16,7 +16,6 @@ from spindle.model.answers import ArgMax, Normalize, Softmax
 from spindle.model.graph import Graph
 from spindle.model.ops import Add, Conv, Deconv, Image, Mean, Op, Resize, Rows
 
-LINE = 64  # bytes of a cache line
 CACHE = 512 << 10  # bytes of a core's second level; more for rings was never quicker
 NEAREST = 32 << 10  # bytes of its first level
 NEARER = 1 / 8  # of what it takes to fetch a byte from beyond the second, from there

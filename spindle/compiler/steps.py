@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from spindle.compiler.answers import initializer
-from spindle.compiler.convolving import convolution, margins, wide
+from spindle.compiler.convolving import ROWS, convolution, margins, wide
 from spindle.compiler.filtering import by_tiles, by_vectors
 from spindle.compiler.pack import Array, tables
 from spindle.compiler.walk import apart
@@ -81,14 +81,13 @@ def alone(op: Op, writer: Writer) -> Lines:
     ]
     pitches = [writer.layout(tensor).pitch for tensor in op.inputs]
     beside = f" + {made.indent}" if made.indent else ""
-    each = "for (int r = 0; r < rows; r++)"
     pixels = f"    for (int p = 0; p < {width}; p++)"
     match op:
         case Image():
             mean = writer.constant(f"{op.name}.mean", repeated(op.mean, writer.isa.lanes))
             std = [1 / one for one in op.std]
             scale = writer.constant(f"{op.name}.scale", repeated(std, writer.isa.lanes))
-            yield each + " {"
+            yield f"{ROWS} {{"
             yield f"    float *to = {to};"
             yield (
                 f"    image_row(at->rgb + (y + r) * {width * channels}, to, {width}, {channels}, "
@@ -97,7 +96,7 @@ def alone(op: Op, writer: Writer) -> Lines:
             yield f"    {margins(op, writer, 'to')}"
             yield "}"
         case Add():
-            yield each
+            yield ROWS
             yield (
                 f"    add_row({rows[0]}, {rows[1]}, {to}, {width}, {pitches[0]}, {pitches[1]}, "
                 f"{made.pitch}, 0, {made.pitch});"
@@ -108,7 +107,7 @@ def alone(op: Op, writer: Writer) -> Lines:
             at = 0
             for tensor, row, pitch in zip(op.inputs, rows, pitches, strict=True):
                 depth = tensor.shape[2]
-                yield each
+                yield ROWS
                 yield (
                     f"    copy_row({row}, {to} + {at}, {width}, {depth}, {pitch}, {made.pitch});"
                 )
@@ -130,7 +129,7 @@ def alone(op: Op, writer: Writer) -> Lines:
         case Rows():
             wide, depth = op.inputs[0].shape[1:]
             times = depth // channels
-            yield each
+            yield ROWS
             yield f"    for (int p = 0; p < {wide}; p++)"
             yield (
                 f"        copy_row({rows[0]} + p * {pitches[0]}, {writer.at(op.name)}{beside} + "
@@ -138,13 +137,13 @@ def alone(op: Op, writer: Writer) -> Lines:
                 f"{times}, {channels}, {channels}, {made.row});"
             )
         case Softmax() | Normalize():
-            yield each
+            yield ROWS
             yield pixels
             call = "softmax" if isinstance(op, Softmax) else "normalize"
             pixel = f"{rows[0]} + p * {pitches[0]}"
             yield f"        {call}({pixel}, {to} + p * {made.pitch}, {channels});"
         case ArgMax():
-            yield each
+            yield ROWS
             yield pixels
             yield (
                 f"        ((int32_t *)({to}))[p * {made.pitch}] = "
@@ -164,7 +163,7 @@ def alone(op: Op, writer: Writer) -> Lines:
         yield f"for (int i = y * {count}; i < (y + rows) * {count}; i++)"
         yield f"    {margins(op, writer, f'{writer.at(op.name)}{beside} + i * {made.row}')}"
     elif (made.left or made.right) and not isinstance(op, Image):
-        yield each
+        yield ROWS
         yield f"    {margins(op, writer, to)}"
 
 
@@ -177,7 +176,7 @@ def resize(op: Resize, writer: Writer) -> Lines:
         for part, array in zip(parts, tables(op), strict=True)
     }
     blend = writer.at(f"{op.name}.beside")
-    yield "for (int r = 0; r < rows; r++) {"
+    yield f"{ROWS} {{"
     yield f"    const int32_t *low = (const int32_t *)({table['low']});"
     yield f"    const int32_t *high = (const int32_t *)({table['high']});"
     for name in ("low", "high"):

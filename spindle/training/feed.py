@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import signal
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
@@ -18,6 +17,7 @@ from torch.utils.data import DataLoader, Dataset
 from spindle.data.augment import Variety, lesson, look
 from spindle.data.preprocess import Frame, prepare
 from spindle.data.samples import Sample, Samples
+from spindle.model.cores import cores
 from spindle.model.heads import Task
 from spindle.model.ops import Image
 from spindle.training.losses import collate
@@ -187,9 +187,3 @@ def deaf(worker: int) -> None:
 def workers(machine: Machine) -> int:
     """Processes that prepare: all cores beside a GPU, half of them where they do the rest too."""
     return max(cores() // (1 if machine.device.type == "cuda" else 2), 1)
-
-
-def cores() -> int:
-    """Those that this process may use."""
-    usable = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
-    return usable or 1

@@ -15,11 +15,12 @@ from spindle.data.datasets import parted
 from spindle.data.preprocess import open_picture
 from spindle.data.samples import Dataset, Samples
 from spindle.model import weights
+from spindle.model.cores import cores
 from spindle.model.ops import Fit, Image
 from spindle.model.weights import Model, Weights, digest, initial
 from spindle.training import checkpoint
 from spindle.training import recipe as recipes
-from spindle.training.feed import Show, cores
+from spindle.training.feed import Show
 from spindle.training.frozen import features, fit_classifier, refit, with_last
 from spindle.training.judging import judged
 from spindle.training.layout import has_bf16, hold_memory
