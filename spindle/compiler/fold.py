@@ -16,7 +16,9 @@ Array = NDArray[np.float32]
 
 def fold(graph: Graph, weights: Weights) -> tuple[Graph, Weights]:
     """The same network, every convolution with a weight and a bias, full or depthwise."""
-    made: Weights = {}
+    made: Weights = {
+        f"{op.name}.{part}": weights[f"{op.name}.{part}"] for op in graph.ops for part in op.numbers
+    }
 
     def change(op: Op) -> Op:
         match op:

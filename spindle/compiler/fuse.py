@@ -26,22 +26,26 @@ def fuse(graph: Graph, weights: Weights) -> tuple[Graph, Weights]:
             at = {t.name: order[t.name] for t in op.inputs}
             last = max(op.inputs, key=lambda tensor: at[tensor.name])
             maker = makers[last.name]
-            if joins(maker) and readers[last.name] == 1:
+            if joins(maker, op) and readers[last.name] == 1:
                 ops.append(joined(op, maker))
-                for part in ("weight", "bias"):
+                for part in maker.weights | maker.numbers:
                     renamed[f"{op.name}.{part}"] = renamed.pop(f"{maker.name}.{part}")
                 continue
         ops.append(op)
     return pruned(ops, graph.outputs), renamed
 
 
-def joins(op: Op) -> bool:
-    return isinstance(op, Conv) and not isinstance(op, (Deconv, Sum)) and not op.depthwise
+def joins(op: Op, add: Add) -> bool:
+    """Whether the sum is exact until it is rounded: of numbers, or of whole ones and bytes."""
+    if not isinstance(op, Conv) or isinstance(op, (Deconv, Sum)) or op.depthwise or op.grid:
+        return False
+    others = [tensor for tensor in add.inputs if tensor.name != op.name]
+    return len(others) == 1 and others[0].grid == op.whole
 
 
 def joined(add: Add, conv: Op) -> Sum:
-    """The convolution under the name of the sum."""
+    """The convolution under the name of the sum, on its grid."""
     assert isinstance(conv, Conv)
     (other,) = (t for t in add.inputs if t.name != conv.name)
     settings = {field.name: getattr(conv, field.name) for field in fields(conv)}
-    return Sum(**settings | {"name": add.name, "inputs": (*conv.inputs, other)})
+    return Sum(**settings | {"name": add.name, "inputs": (*conv.inputs, other), "grid": add.grid})

@@ -8,9 +8,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from spindle.compiler.fused import Sum
+from spindle.compiler.integers import integers, ratio, share
 from spindle.model import boxes
 from spindle.model.answers import ArgMax, Detect, Normalize, Peaks, Softmax
 from spindle.model.graph import Graph
+from spindle.model.grids import Grid, grids, whole
 from spindle.model.ops import (
     Act,
     Add,
@@ -38,17 +40,61 @@ def run(graph: Graph, weights: Weights, images: Array) -> dict[str, Array]:
     last = {t.name: op for op in graph.ops for t in op.inputs}
     outputs = {tensor.name for tensor in graph.outputs}
     values: dict[str, Array] = {}
+    known = grids(graph, weights)
     for op in graph.ops:
         xs = [values[t.name] for t in op.inputs] or [images.reshape(-1, *shape)]
-        values[op.name] = step(
-            op, xs, {part: weights[f"{op.name}.{part}"] for part in op.weights | op.statistics}
-        )
+        values[op.name] = bytewise(op, xs, weights, known)
         for tensor in op.inputs:
             if last[tensor.name] is op and tensor.name not in outputs:
                 values.pop(tensor.name, None)
     return {
         t.name: values[t.name] if images.ndim == 4 else values[t.name][0] for t in graph.outputs
     }
+
+
+def bytewise(op: Op, xs: list[Array], weights: Weights, known: dict[str, Grid]) -> Array:
+    """What an op makes, in bytes where it is on a grid; of bytes, or of what they stand for."""
+    grid = known.get(op.name)
+    if isinstance(op, Image) and grid:
+        return xs[0]
+    if whole(op):
+        made = reckoned(op, xs, weights, known)
+    else:
+        read = [known[t.name].numbers(x) if t.grid else x for t, x in zip(op.inputs, xs)] or xs
+        own = {part: weights[f"{op.name}.{part}"] for part in op.weights | op.statistics}
+        made = step(op, read, own)
+    return grid.bytes(made) if grid and made.dtype != np.uint8 else made
+
+
+def reckoned(op: Op, xs: list[Array], weights: Weights, known: dict[str, Grid]) -> Array:
+    """Whole numbers until the last: sums are exact, times a float32, rounded once.
+
+    `byte = clamp(rint(float32(sum) * scale) + zero)`; a shortcut is added before it is rounded.
+    """
+    mine = [known[tensor.name] for tensor in op.inputs]
+    less = [x - one.zero for x, one in zip(xs, mine, strict=True)]
+    match op:
+        case Conv():
+            own = integers(op, weights, known)
+            sums = summed(op, less[0].astype(np.float64), own.weight.astype(np.float64))
+            made = (sums + own.start).astype(np.float32) * own.scale
+            if isinstance(op, Sum):
+                made = made + less[1].astype(np.float32) * ratio(mine[1], known.get(op.name))
+            if not op.grid:
+                return activate(made, op.act)
+        case Add():
+            a, b = (x.astype(np.float32) * ratio(one, known[op.name]) for x, one in zip(less, mine))
+            made = a + b
+        case Mean():
+            sums = less[0].sum((1, 2), keepdims=True).astype(np.float32)
+            made = sums * share(op, mine[0], known.get(op.name))
+        case Concat():
+            return np.concatenate(xs, axis=3)
+        case Resize():
+            return np.broadcast_to(xs[0], (len(xs[0]), *op.output.shape))
+        case _:
+            raise NotImplementedError(op)
+    return known[op.name].nearest(made) if op.grid else np.asarray(made)
 
 
 def step(op: Op, xs: list[Array], w: Weights) -> Array:
@@ -59,11 +105,7 @@ def step(op: Op, xs: list[Array], w: Weights) -> Array:
         case Sum():
             return np.asarray(step(op.alone, xs[:1], w) + xs[1])
         case Conv():
-            sums = (
-                deconvolve(op, xs[0], w["weight"])
-                if isinstance(op, Deconv)
-                else convolve(op, xs[0], w["weight"])
-            )
+            sums = summed(op, xs[0], w["weight"])
             return activate(batch_norm(sums, op.norm, w) if op.norm else sums + w["bias"], op.act)
         case BatchNorm():
             return batch_norm(xs[0], op.norm, w)
@@ -95,6 +137,10 @@ def step(op: Op, xs: list[Array], w: Weights) -> Array:
                 :, :, None
             ]
     raise NotImplementedError(op)
+
+
+def summed(op: Conv, x: Array, w: Array) -> Array:
+    return deconvolve(op, x, w) if isinstance(op, Deconv) else convolve(op, x, w)
 
 
 def convolve(op: Conv, x: Array, w: Array) -> Array:

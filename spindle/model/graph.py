@@ -41,11 +41,11 @@ class Graph:
 
     @cached_property
     def arrays(self) -> dict[str, tuple[int, ...]]:
-        """Name and shape of every array the network needs: what is learnt, and what is counted."""
+        """Name and shape of every array the network needs: learnt, counted, and the grids."""
         return {
             f"{op.name}.{part}": shape
             for op in self.ops
-            for part, shape in (op.weights | op.statistics).items()
+            for part, shape in (op.weights | op.statistics | op.numbers).items()
         }
 
     def __getitem__(self, name: str) -> Tensor:

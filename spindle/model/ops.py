@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from functools import cached_property
 from math import prod
 from typing import Literal
@@ -18,10 +18,14 @@ LARGEST_SIDE, LARGEST_TENSOR = 1 << 20, 1 << 31
 
 @dataclass(frozen=True)
 class Tensor:
-    """A value on its way between two ops, height x width x channels; the batch is left out."""
+    """A value on its way between two ops, height x width x channels; the batch is left out.
+
+    On a grid it is bytes: each channel has a scale and a zero of its own (`grids`).  Else float32.
+    """
 
     name: str
     shape: Shape
+    grid: bool = False
 
     @property
     def size(self) -> int:
@@ -46,6 +50,7 @@ class Op:
 
     name: str
     inputs: tuple[Tensor, ...]
+    grid: bool = field(default=False, kw_only=True)  # whether what it makes is on one
 
     def shape(self) -> Shape:
         raise NotImplementedError(self)
@@ -55,10 +60,10 @@ class Op:
         """The tensor this op makes; asking for it is what proves the op's settings possible."""
         if not NAME.fullmatch(self.name):
             raise ValueError(f"{self.name!r} is no op name: use small letters, digits and _")
-        for field in fields(self):
-            value = getattr(self, field.name)
-            if type(value) is int and not (field.name == "padding" and value == 0):
-                require(self, 1 <= value <= LARGEST_SIDE, f"{field.name} {value} is out of range")
+        for setting in fields(self):
+            value = getattr(self, setting.name)
+            if type(value) is int and not (setting.name == "padding" and value == 0):
+                require(self, 1 <= value <= LARGEST_SIDE, f"{setting.name} {value} is out of range")
         shape = self.shape()
         require(self, min(shape) >= 1, f"its input is too small, the output would be {shape}")
         require(
@@ -66,7 +71,7 @@ class Op:
             max(shape) <= LARGEST_SIDE and prod(shape) <= LARGEST_TENSOR,
             f"its output would be {shape}, larger than any machine here holds",
         )
-        return Tensor(self.name, shape)
+        return Tensor(self.name, shape, self.grid)
 
     @property
     def reads(self) -> tuple[Tensor, ...]:
@@ -82,6 +87,11 @@ class Op:
     def statistics(self) -> dict[str, tuple[int, ...]]:
         """What its batch norm has counted."""
         return {}
+
+    @property
+    def numbers(self) -> dict[str, tuple[int, ...]]:
+        """What says how its numbers are written as bytes."""
+        return dict.fromkeys(("scale", "zero"), (self.output.shape[2],)) if self.grid else {}
 
     @property
     def params(self) -> int:
@@ -118,6 +128,10 @@ class Image(Op):
     fit: Fit = "stretch"
     fraction: float = 0.875
     resample: Literal["bilinear", "bicubic"] = "bilinear"
+
+    @property
+    def numbers(self) -> dict[str, tuple[int, ...]]:
+        return {}  # bytes they are; mean and std say of what
 
     def shape(self) -> Shape:
         require(self, not self.inputs, "a picture has no inputs")
@@ -160,6 +174,8 @@ class Conv(Op):
 
     def shape(self) -> Shape:
         height, width = check_groups(self)
+        plain = self.norm is None and (self.groups == 1 or self.depthwise)
+        require(self, plain or not self.whole, "its norm or its groups are in the way of bytes")
         (above, below), (left, right) = self.pads
         return (
             (height + above + below - self.reach) // self.stride + 1,
@@ -186,6 +202,16 @@ class Conv(Op):
     @property
     def statistics(self) -> dict[str, tuple[int, ...]]:
         return {"mean": (self.channels,), "var": (self.channels,)} if self.norm else {}
+
+    @property
+    def whole(self) -> bool:
+        """Whether it sums whole numbers: what it reads is bytes."""
+        return self.inputs[0].grid
+
+    @property
+    def numbers(self) -> dict[str, tuple[int, ...]]:
+        """Each channel's weights are on a grid too, whose zero is 0."""
+        return super().numbers | ({"step": (self.channels,)} if self.whole else {})
 
     @property
     def madds(self) -> int:
@@ -275,6 +301,10 @@ class Resize(Op):
     like: Tensor
     corners: bool = False
 
+    @property
+    def numbers(self) -> dict[str, tuple[int, ...]]:
+        return {}  # on the grid of what it reads
+
     def shape(self) -> Shape:
         return *self.like.shape[:2], one(self)[2]
 
@@ -302,6 +332,10 @@ class Concat(Op):
     """Tensors side by side: their channels, or their rows below each other."""
 
     axis: Literal["channels", "rows"] = "channels"
+
+    @property
+    def numbers(self) -> dict[str, tuple[int, ...]]:
+        return {}  # on the grids of what it reads
 
     def shape(self) -> Shape:
         require(self, len(self.inputs) > 0, "joins one tensor or more")

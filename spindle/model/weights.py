@@ -21,7 +21,7 @@ import safetensors.numpy
 from numpy.typing import NDArray
 from safetensors import SafetensorError
 
-from spindle.model import atomic, record
+from spindle.model import atomic, grids, record
 from spindle.model.graph import Graph
 from spindle.model.heads import Task
 from spindle.model.ops import Conv
@@ -85,10 +85,11 @@ def save(model: Model, path: str | Path) -> str:
     weights = {
         name: np.ascontiguousarray(a, np.float32) for name, a in sorted(model.weights.items())
     }
+    kept = grids.written(model.graph, weights)
     header = written(model)
-    header["hash"] = digest(header, weights)
-    opened(header, weights)  # what is written can be opened again
-    content = safetensors.numpy.save(weights, {"spindle": json.dumps(header)})
+    header["hash"] = digest(header, kept)
+    opened(header, kept)  # what is written can be opened again
+    content = safetensors.numpy.save(kept, {"spindle": json.dumps(header)})
     if int.from_bytes(content[:8], "little") > LARGEST_HEADER:
         raise ValueError(f"labels and recipe are more than the {LARGEST_HEADER} bytes of a header")
     atomic.write(Path(path), content)
@@ -131,10 +132,10 @@ def versions() -> dict[str, str]:
     return {"spindle": own, "python": platform.python_version(), "numpy": np.__version__}
 
 
-def digest(header: dict[str, Any], weights: Weights) -> str:
+def digest(header: dict[str, Any], kept: dict[str, NDArray[Any]]) -> str:
     said = {key: value for key, value in header.items() if key != "hash"}
     total = hashlib.sha256(json.dumps(said, sort_keys=True).encode())
-    for name, array in sorted(weights.items()):
+    for name, array in sorted(kept.items()):
         total.update(f"{name}{array.shape}".encode())
         total.update(np.ascontiguousarray(array).data)
     return total.hexdigest()
@@ -148,18 +149,20 @@ def load(path: str | Path) -> Model:
         wrong = mismatch(read_graph(header), arrays)
         if wrong:
             raise ValueError(f"its arrays do not fit its graph: {wrong}")
-        weights: Weights = safetensors.numpy.load_file(path)
-        if header.get("hash") != digest(header, weights):
+        kept = safetensors.numpy.load_file(path)
+        if header.get("hash") != digest(header, kept):
             raise ValueError("its contents do not match its hash; fetch or make it again")
-        return opened(header, weights)
+        return opened(header, kept)
     except NotAModel as error:
         raise NotAModel(f"{path}: {error}") from None
     except (ValueError, SafetensorError, RecursionError) as error:
         raise ValueError(f"{path} is no model file I can open: {short(error)}") from None
 
 
-def opened(header: dict[str, Any], weights: Weights) -> Model:
+def opened(header: dict[str, Any], kept: dict[str, NDArray[Any]]) -> Model:
     """The model of this header, every value in it of the type that it must have."""
+    graph = read_graph(header)
+    weights = grids.read(graph, kept)
     for name, array in weights.items():
         if not np.isfinite(array).all():
             raise ValueError(f"{name} holds numbers that are not finite")
@@ -176,7 +179,7 @@ def opened(header: dict[str, Any], weights: Weights) -> Model:
         if not all(isinstance(value, str) and value.isprintable() for value in values):
             raise ValueError(f"its {name} are not all plain text")
     return Model(
-        read_graph(header),
+        graph,
         weights,
         task,
         labels=tuple(texts["labels"]),
@@ -234,11 +237,11 @@ def once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 def span(name: str, entry: Any) -> tuple[tuple[int, ...], int]:
     """The shape of an array, and where in the file it ends."""
     match entry:
-        case {"dtype": "F32", "shape": [*shape], "data_offsets": [int(), int(end)]} if all(
+        case {"dtype": "F32" | "I8", "shape": [*shape], "data_offsets": [int(), int(end)]} if all(
             type(side) is int for side in shape
         ):
             return tuple(shape), end
-    raise ValueError(f"{name!r} is no array of float32")
+    raise ValueError(f"{name!r} is no array of float32 or int8")
 
 
 def read_graph(header: dict[str, Any]) -> Graph:
