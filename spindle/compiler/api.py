@@ -40,6 +40,7 @@ def heading(plan: Plan, info: dict[str, Any], name: str, isa: Isa) -> str:
     if not info.get("measured"):
         clock = "#define TICK(group) (void)0 /* for those who measure */"
     used = {"float32.h", "picture.h", "walk.h"}
+    used |= {"int8.h"} if any(op.grid for op in plan.graph.ops) else set()
     used |= {name for name, kinds in ANSWERS.items() for op in plan.graph.ops if type(op) in kinds}
     included = "\n".join(f'#include "kernels/{name}"' for name in sorted(used))
     return f"""/*

@@ -14,6 +14,7 @@ from spindle.compiler.targets import Isa
 from spindle.compiler.walk import Group, extent, reach, sinks
 from spindle.compiler.writer import Writer, affine
 from spindle.model.answers import ArgMax
+from spindle.model.grids import grids
 from spindle.model.ops import Resize
 from spindle.model.weights import Weights
 
@@ -25,8 +26,9 @@ def emit(
     shapes: set[tuple[str, int, int]] = set()
     first: dict[str, str] = {}  # the group under whose name a text was written
     calls = []
+    known = grids(plan.graph, weights)
     for number, group in enumerate(plan.groups):
-        writer = Writer(plan, arena, group, weights, isa)
+        writer = Writer(plan, arena, group, weights, isa, known=known)
         written = grouped(group, writer)
         shapes |= writer.shapes
         called = first.setdefault(written, group.name)
@@ -62,9 +64,10 @@ def kind(plan: Plan, name: str) -> str:
 
 def instance(kind: str, pixels: int, other: int) -> str:
     """A kernel in one of the shapes that this network calls."""
-    sizes = {"tile": "VECTORS", "filter": "SIDE"}[kind]
+    name = kind.removesuffix("8").upper()
+    sizes = {"TILE": "VECTORS", "FILTER": "SIDE"}[name]
     return (
-        f"#define {kind.upper()} {kind}_{pixels}_{other}\n#define PIXELS {pixels}\n"
+        f"#define {name} {kind}_{pixels}_{other}\n#define PIXELS {pixels}\n"
         f'#define {sizes} {other}\n#include "kernels/{kind}.h"'
     )
 

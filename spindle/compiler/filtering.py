@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from spindle.compiler import pack
-from spindle.compiler.convolving import (
+from spindle.compiler import pack, quads
+from spindle.compiler.convolving import margins
+from spindle.compiler.integers import share
+from spindle.compiler.summing import (
     ACTS,
     ROWS,
     Chunk,
     Pass,
-    margins,
     passes,
     phased,
     pointers,
@@ -16,8 +17,7 @@ from spindle.compiler.convolving import (
     spans,
     step,
 )
-from spindle.compiler.layout import vectors
-from spindle.compiler.tiling import strips
+from spindle.compiler.tiling import GROUP, QUAD, strips
 from spindle.compiler.walk import extent
 from spindle.compiler.writer import Lines, Writer
 from spindle.model.ops import Conv, Mean, Op
@@ -25,7 +25,7 @@ from spindle.model.ops import Conv, Mean, Op
 
 def by_tiles(op: Op, writer: Writer, maker: Conv) -> Lines:
     """Each tile of the wide tensor made as far as it is wanted, and read while it is near."""
-    layout, whole = writer.layout(maker.output), vectors(maker.channels, writer.isa)
+    layout, filled = writer.layout(maker.output), reaching(op, writer)
     yield f"const int wanted = {writer.until(op, maker.output)};"
     for tensor in dict.fromkeys(maker.inputs):
         if tensor in writer.group:
@@ -37,7 +37,7 @@ def by_tiles(op: Op, writer: Writer, maker: Conv) -> Lines:
     )
     yield "for (int n = first; n < last; n++) {"
     yield f"    {writer.function(maker.name)}(at, n, wanted);"
-    end, filled = str(layout.pitch), whole * writer.isa.lanes
+    end = str(layout.pitch)
     if layout.tiles * layout.pitch > filled and not writer.layout(op.output).tiles:
         end = f"lower({layout.pitch}, {filled} - n * {layout.pitch})"
     lines = rows(op, writer, "0", end, f"n * {layout.pitch}")
@@ -48,9 +48,25 @@ def by_tiles(op: Op, writer: Writer, maker: Conv) -> Lines:
 
 def by_vectors(op: Op, writer: Writer) -> Lines:
     """A share of the channels of what stands there already."""
-    lanes = writer.isa.lanes
-    yield writer.share(vectors(op.inputs[0].shape[2], writer.isa), lanes)
+    each = taken(op, writer)
+    yield writer.share(reaching(op, writer) // each, each)
     yield from rows(op, writer, "first", "last", "0")
+
+
+def taken(op: Op, writer: Writer) -> int:
+    """Channels that an op takes at once."""
+    return writer.isa.lanes * (GROUP if isinstance(op, Conv) and op.whole else 1)
+
+
+def beat(op: Conv) -> str:
+    """The same in C."""
+    return "GROUP * LANES" if op.whole else "LANES"
+
+
+def reaching(op: Op, writer: Writer) -> int:
+    """The channels of what it reads, the last few filled up."""
+    each = taken(op, writer)
+    return -(-op.inputs[0].shape[2] // each) * each
 
 
 def rows(op: Op, writer: Writer, first: str, last: str, beyond: str) -> Lines:
@@ -63,9 +79,12 @@ def rows(op: Op, writer: Writer, first: str, last: str, beyond: str) -> Lines:
 
 
 def mean(op: Mean, writer: Writer, first: str, last: str, beyond: str) -> Lines:
-    """The sums are kept where the answer will be."""
+    """The sums are kept where the answer will be; those of bytes beside it."""
     (x,), end = op.inputs, extent(op) - 1
     layout = writer.layout(x)
+    if x.grid:
+        yield from byte_mean(op, writer, first, last, beyond)
+        return
     share = f"y + r == {end} ? {1 / (x.shape[0] * x.shape[1])!r}f : 1.0f"
     row, made = writer.row(x, "y + r", writer.base(x)), writer.layout(op.output)
     to = f"{writer.at(op.name)} + {made.indent} + {beyond}"
@@ -79,9 +98,34 @@ def mean(op: Mean, writer: Writer, first: str, last: str, beyond: str) -> Lines:
         yield f"    {margins(op, writer, f'{to} + c', 'LANES')}"
 
 
+def byte_mean(op: Mean, writer: Writer, first: str, last: str, beyond: str) -> Lines:
+    (x,), made = op.inputs, writer.layout(op.output)
+    read, grid, layout = writer.known[x.name], writer.known.get(op.name), writer.layout(x)
+    height, width, _ = x.shape
+    numbers = [read.zero * (height * width), share(op, read, grid), *([grid.zero] if grid else [])]
+    w = f"{writer.channels(f'{op.name}.heads', op.output, *numbers)} + {beyond}"
+    sums = f"(int32_t *)(void *){writer.at(f'{op.name}.beside')} + {beyond}"
+    row = writer.row(x, "y + r", writer.base(x))
+    yield f"{ROWS} {{"
+    yield (
+        f"    sum_row8({row} + {layout.indent}, {sums}, {width}, {layout.pitch}, "
+        f"{first}, {last}, y + r == 0);"
+    )
+    yield f"    if (y + r == {extent(op) - 1})"
+    to = f"{writer.at(op.name)} + {made.indent} + {beyond}"
+    yield (
+        f"        mean8({sums}, {to}, {first}, {last}, {made.pitch}, {w}, "
+        f"{'made_bytes' if op.grid else '0'});"
+    )
+    yield "}"
+
+
 def filtered(op: Conv, writer: Writer, first: str, last: str, beyond: str) -> Lines:
-    made = writer.layout(op.output)
-    base = writer.keep(op, pack.filters, whole(op, writer))
+    made, each = writer.layout(op.output), beat(op)
+    if op.whole:
+        base = writer.pack(op, quads.filters, whole(op, writer) // GROUP)
+    else:
+        base = writer.keep(op, pack.filters, whole(op, writer))
     yield f"{ROWS} {{"
     for one in passes(op):
         lines = strip(op, writer, one, base, (first, last, beyond))
@@ -89,9 +133,9 @@ def filtered(op: Conv, writer: Writer, first: str, last: str, beyond: str) -> Li
     yield "}"
     if made.left or made.right:
         yield f"{ROWS} {{"
-        yield f"    float *const to = {writer.to(op.output, 'y + r')};"
-        yield f"    for (int c = {first}; c < {last}; c += LANES)"
-        yield f"        {margins(op, writer, f'to + c + {beyond}', 'LANES')}"
+        yield f"    {writer.kind(op.output)} *const to = {writer.to(op.output, 'y + r')};"
+        yield f"    for (int c = {first}; c < {last}; c += {each})"
+        yield f"        {margins(op, writer, f'to + c + {beyond}', each, f' + c + {beyond}')}"
         yield "}"
 
 
@@ -101,24 +145,33 @@ def strip(op: Conv, writer: Writer, one: Pass, base: int, channels: tuple[str, s
     x, made = writer.layout(op.inputs[0]), writer.layout(op.output)
     chunk = Chunk(1, 0, taps, taps, 0, 0, 1)
     yield from pointers(op, writer, "y + r", chunk, base=writer.base(op.inputs[0]))
-    offset, size = (x.left + one.column) * x.pitch, 1 + taps * taps
+    offset, size = (x.left + one.column) * x.pitch, deep(op, writer)
     numbers = (taps, taps, offset, op.dilation * x.pitch, 1, step(op, x.pitch))
     yield f"const Window window = {{{', '.join(map(str, numbers))}}};"
     kernel = phased(op, "y + r", one, whole(op, writer) * writer.isa.lanes * size)
-    yield f"for (int c = {first}; c < {last}; c += LANES) {{"
+    yield f"for (int c = {first}; c < {last}; c += {beat(op)}) {{"
     yield f"    const float *const w = at->w + {base} + (c + {beyond}) * {size}{kernel};"
     channel = "c" if made.tiles else f"c + {beyond}"
+    kind, how = ("filter8", writer.ways(op)) if op.whole else ("filter", ACTS[op.act])
     for begin, end, count in spans(strips(one.count, taps * taps, writer.isa)):
         place = f"({one.start} + p * {one.apart})" if one.apart > 1 else "p"
         yield f"    for (int p = {begin}; p < {end}; p += {count})"
         yield (
-            f"        {writer.kernel('filter', count, taps)}(x, window, p * window.step + c, w, "
-            f"to + {place} * {made.pitch} + {channel}, {one.apart * made.pitch}, {ACTS[op.act]});"
+            f"        {writer.kernel(kind, count, taps)}(x, window, p * window.step + c, w, "
+            f"to + {place} * {made.pitch} + {channel}, {one.apart * made.pitch}, {how});"
         )
     yield "}"
+
+
+def deep(op: Conv, writer: Writer) -> int:
+    """Numbers of 32 bits for each channel."""
+    taps = side(op)
+    if op.whole:
+        return 3 + taps * -(-taps // QUAD) * (1 if writer.narrow(op) else 2)
+    return 1 + taps * taps
 
 
 def whole(op: Conv, writer: Writer) -> int:
     """Vectors of channels, with those that fill the last tile."""
     x = writer.layout(op.inputs[0])
-    return max(vectors(op.channels, writer.isa), x.tiles * x.pitch // writer.isa.lanes)
+    return max(reaching(op, writer), x.tiles * x.pitch) // writer.isa.lanes

@@ -105,6 +105,7 @@ def answer(source: Source) -> str:
     sizes = [prod(one["shape"]) * np.dtype(one["dtype"]).itemsize for one in outputs]
     lines = [
         "/* What do the numbers of the answer mean? */",
+        "#include <stddef.h>",
         f"#define TASK_{source.info['task']}",
         f"#define WEIGHTS_BYTES ((size_t){len(source.weights)})",
         f"enum {{ OUTPUTS = {len(sizes)}, CLASSES = {len(names)} }};",

@@ -39,6 +39,8 @@ def joins(op: Op, add: Add) -> bool:
     """Whether the sum is exact until it is rounded: of numbers, or of whole ones and bytes."""
     if not isinstance(op, Conv) or isinstance(op, (Deconv, Sum)) or op.depthwise or op.grid:
         return False
+    if op.whole and op.act:
+        return False
     others = [tensor for tensor in add.inputs if tensor.name != op.name]
     return len(others) == 1 and others[0].grid == op.whole
 

@@ -1,10 +1,10 @@
-"""Which op does only a compiler know?  A convolution that adds the shortcut as it writes."""
+"""Which ops does only a compiler know?  A convolution that adds a shortcut; another format."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, fields
 
-from spindle.model.ops import Conv, Shape, Tensor, require
+from spindle.model.ops import Conv, Op, Shape, Tensor, one, require
 
 
 @dataclass(frozen=True)
@@ -26,3 +26,12 @@ class Sum(Conv):
         made = self.alone.shape()
         require(self, made == self.shortcut.shape, f"cannot add {self.shortcut.shape} to {made}")
         return made
+
+
+@dataclass(frozen=True)
+class Cast(Op):
+    """Bytes as the numbers they stand for, or numbers as bytes."""
+
+    def shape(self) -> Shape:
+        require(self, self.grid != self.inputs[0].grid, "changes nothing")
+        return one(self)

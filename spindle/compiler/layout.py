@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from spindle.compiler.targets import Isa
+from spindle.compiler.tiling import GROUP, QUAD
 from spindle.compiler.walk import taps
 from spindle.model.answers import ArgMax, Detect, Normalize, Peaks, Softmax
 from spindle.model.graph import Graph
@@ -15,7 +16,7 @@ LINE = 64  # bytes: what begins here shares no cache line, and is aligned for an
 
 @dataclass(frozen=True)
 class Layout:
-    """Floats from pixel to pixel, and pixels of zeros on the left and the right of a row."""
+    """Numbers from pixel to pixel, and pixels of zeros on the left and the right of a row."""
 
     pitch: int
     width: int
@@ -23,11 +24,16 @@ class Layout:
     right: int = 0
     tiles: int = 0  # of `pitch` channels, each tile a plane of its own; 0: all channels together
     sliced: bool = False  # one plane serves all tiles, one after another
+    each: int = 4  # bytes of a number
 
     @property
     def row(self) -> int:
-        """Floats from row to row."""
+        """Numbers from row to row."""
         return (self.left + self.width + self.right) * self.pitch
+
+    def bytes(self, rows: int, planes: int = 1) -> int:
+        """What so many rows take; of bytes, four are read at once, beyond the last too."""
+        return self.each * rows * self.row * planes + (QUAD if self.each == 1 else 0)
 
     @property
     def planes(self) -> int:
@@ -52,7 +58,11 @@ def layout(op: Op, readers: list[Op], isa: Isa) -> Layout:
     exact = writes_numbers(op) and all(reads_numbers(reader, op.output) for reader in readers)
     sides = [margins(reader) for reader in readers if reader.inputs[0] == op.output]
     left, right = (max(side, default=0) for side in zip(*sides, strict=True)) if sides else (0, 0)
-    return Layout(channels if exact else whole, width, left, right)
+    if op.grid and not exact:
+        by_groups = any(isinstance(one, Conv) and one.depthwise for one in (op, *readers))
+        unit = isa.lanes * (GROUP if by_groups else 1)
+        whole = -(-channels // unit) * unit
+    return Layout(channels if exact else whole, width, left, right, each=1 if op.grid else 4)
 
 
 def writes_numbers(op: Op) -> bool:

@@ -27,7 +27,7 @@ class Blob:
 
     def add(self, array: Array) -> int:
         """Where in the blob, in numbers, this array now begins."""
-        assert array.dtype in (np.float32, np.int32)
+        assert array.dtype in (np.float32, np.int32, np.uint32, np.uint8)
         at = self.size
         content = np.ascontiguousarray(array).tobytes()
         filling = -len(content) % (4 * ALIGNED)
@@ -47,9 +47,8 @@ class Blob:
         return b"".join(self.parts)
 
 
-def kernels(op: Conv, weights: Weights) -> Array:
+def kernels(op: Conv, weight: Array) -> Array:
     """The plain convolutions an op is made of: phase, out, high, wide, in."""
-    weight = weights[f"{op.name}.weight"]
     if isinstance(op, Deconv):
         return phases(op, weight).reshape(-1, op.channels, taps(op), taps(op), weight.shape[3])
     return weight[None]
@@ -60,7 +59,7 @@ def tiles(op: Conv, weights: Weights, columns: Runs, depth: int, lanes: int) -> 
 
     Of the channels in, `depth` are read: those beyond the last count for nothing.
     """
-    bias, weight = weights[f"{op.name}.bias"], kernels(op, weights)
+    bias, weight = weights[f"{op.name}.bias"], kernels(op, weights[f"{op.name}.weight"])
     beyond = depth - weight.shape[4]
     weight = np.pad(weight, ((0, 0), (0, 0), (0, 0), (0, 0), (0, beyond)))
     count, out = len(weight), op.channels
@@ -79,7 +78,7 @@ def tiles(op: Conv, weights: Weights, columns: Runs, depth: int, lanes: int) -> 
 
 def filters(op: Conv, weights: Weights, whole: int, lanes: int) -> Array:
     """For each vector of channels, `whole` of them: its biases, then its taps."""
-    weight = kernels(op, weights)
+    weight = kernels(op, weights[f"{op.name}.weight"])
     count, channels = len(weight), op.channels
     filling = whole * lanes - channels
     tapped = weight.reshape(count, channels, -1).transpose(0, 2, 1)

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from spindle.compiler.budget import within
+from spindle.compiler.cast import cast
 from spindle.compiler.emit import emit
 from spindle.compiler.fold import fold
 from spindle.compiler.fuse import fuse
@@ -24,7 +25,7 @@ from spindle.model.ops import Concat, Rows
 from spindle.model.weights import Model, Weights
 
 Pass = Callable[[Graph, Weights], tuple[Graph, Weights]]
-PASSES: tuple[Pass, ...] = (fold, fuse)
+PASSES: tuple[Pass, ...] = (fold, fuse, cast)
 
 
 def compile(

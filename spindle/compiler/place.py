@@ -10,7 +10,7 @@ from spindle.compiler.layout import LINE
 from spindle.compiler.schedule import Plan, inside
 from spindle.compiler.walk import Group, extent, rings, sinks
 from spindle.model.answers import Detect
-from spindle.model.ops import Conv, Op, Resize
+from spindle.model.ops import Conv, Mean, Op, Resize
 
 TRIES = 400  # orders in which to pack an arena that has gaps
 MEETING = 2 * LINE  # where threads meet
@@ -49,7 +49,7 @@ def place(plan: Plan) -> Arena:
             inner[name] = total
             layout = plan.layouts[name]
             planes = plan.threads if layout.sliced and group.lanes else layout.planes
-            total += rounded(4 * rows[name] * layout.row * planes)
+            total += rounded(layout.bytes(rows[name], planes))
         apart[group.name] = total
     spans = needed(plan, rows, apart)
     found = packed(spans)
@@ -102,7 +102,7 @@ def needed(plan: Plan, rows: dict[str, int], apart: dict[str, int]) -> list[Span
     for op in plan.graph.ops:
         for tensor in op.inputs:
             until[tensor.name] = max(until[tensor.name], home[op.name])
-    spans = [Span("meeting", MEETING, 0, last), Span("zeros", rounded(4 * widest(plan)), 0, last)]
+    spans = [Span("meeting", MEETING, 0, last), Span("zeros", rounded(widest(plan)), 0, last)]
     for number, group in enumerate(plan.groups):
         size = apart[group.name] * (1 if group.lanes else plan.threads)
         spans.append(Span(f"{group.name}.rings", size, number, number))
@@ -111,7 +111,7 @@ def needed(plan: Plan, rows: dict[str, int], apart: dict[str, int]) -> list[Span
                 spans.append(Span(f"{op.name}.beside", more, number, number))
         for op in sinks(group, plan.graph):
             if not given(op, plan):
-                size = rounded(4 * rows[op.name] * plan.layouts[op.name].row)
+                size = rounded(plan.layouts[op.name].bytes(rows[op.name]))
                 spans.append(Span(op.name, size, number, until[op.name]))
     return spans
 
@@ -125,9 +125,11 @@ def given(op: Op, plan: Plan) -> bool:
 def beside(op: Op, plan: Plan) -> int:
     """Bytes that an op needs for itself."""
     match op:
-        case Resize():
+        case Resize() if not op.grid:
             layout = plan.layouts[op.inputs[0].name]
             return plan.threads * rounded(4 * layout.width * layout.pitch)
+        case Mean() if op.inputs[0].grid:  # its sums
+            return rounded(4 * plan.layouts[op.name].pitch)
         case Detect():
             return rounded(detect_scratch(op, plan.threads))
     return 0
@@ -152,9 +154,9 @@ def bands(height: int, threads: int) -> list[tuple[int, int]]:
 
 
 def widest(plan: Plan) -> int:
-    """Floats in the longest row that a window may find missing."""
+    """Bytes in the longest row that a window may find missing."""
     read = [t.name for op in plan.graph.ops if isinstance(op, Conv) for t in op.inputs]
-    return max((plan.layouts[name].row for name in read), default=0)
+    return max((plan.layouts[name].bytes(1) for name in read), default=0)
 
 
 def lowest(span: Span, spans: list[Span], found: dict[str, int]) -> int:

@@ -7,7 +7,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from spindle.compiler.fused import Sum
+from spindle.compiler.fuse import fuse
+from spindle.compiler.fused import Cast, Sum
 from spindle.compiler.integers import integers, ratio, share
 from spindle.model import boxes
 from spindle.model.answers import ArgMax, Detect, Normalize, Peaks, Softmax
@@ -33,7 +34,12 @@ Array = NDArray[Any]  # batch x height x width x channels
 
 
 def run(graph: Graph, weights: Weights, images: Array) -> dict[str, Array]:
-    """The outputs of a graph for one picture or a batch of them, bytes of the graph's own size."""
+    """The outputs of a graph for one picture or a batch of them, bytes of the graph's own size.
+
+    Where tensors are bytes, a shortcut is part of the sum before it, as it is in C.
+    """
+    if any(op.grid for op in graph.ops):
+        graph, weights = fuse(graph, weights)
     shape = graph.input.shape
     if images.shape[-3:] != shape or images.ndim not in (3, 4):
         raise ValueError(f"this network takes pictures of {shape}, these are {images.shape}")
@@ -109,6 +115,8 @@ def step(op: Op, xs: list[Array], w: Weights) -> Array:
             return activate(batch_norm(sums, op.norm, w) if op.norm else sums + w["bias"], op.act)
         case BatchNorm():
             return batch_norm(xs[0], op.norm, w)
+        case Cast():
+            return xs[0]
         case Add():
             return np.asarray(xs[0] + xs[1])
         case Mean():

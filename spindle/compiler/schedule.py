@@ -10,7 +10,7 @@ from spindle.compiler.fused import Sum
 from spindle.compiler.layout import LINE, Layout, vectors
 from spindle.compiler.layout import layouts as plain
 from spindle.compiler.targets import Isa
-from spindle.compiler.tiling import even_tiling
+from spindle.compiler.tiling import GROUP, even_tiling
 from spindle.compiler.walk import Group, apart, extent, reach, rings, sinks
 from spindle.model.answers import ArgMax, Normalize, Softmax
 from spindle.model.graph import Graph
@@ -57,7 +57,7 @@ def schedule(graph: Graph, isa: Isa, threads: int, limits: Limits = Limits()) ->
 
 def splittable(group: Group, graph: Graph, threads: int) -> bool:
     """Whether a group is one wide tensor between two thin ones, so that its tiles add up."""
-    if threads > 1 or len(group.ops) != 3 or len(group.wide) != 1:
+    if threads > 1 or len(group.ops) != 3 or len(group.wide) != 1 or group.ops[0].grid:
         return False
     expand, filter_, project = group.ops
     return (
@@ -115,7 +115,8 @@ def tiles(ops: tuple[Op, ...], graph: Graph, isa: Isa) -> dict[str, int]:
         ):
             across = vectors(op.channels, isa)
             depth = op.kernel**2 * op.inputs[0].shape[2]
-            found[op.name] = even_tiling(op.output.shape[1], across, depth, isa).vectors[0][0]
+            even = even_tiling(op.output.shape[1], across, depth, isa)
+            found[op.name] = GROUP if op.whole else even.vectors[0][0]
     return found
 
 
@@ -130,7 +131,9 @@ def tiled(group: Group, graph: Graph, layouts: dict[str, Layout], isa: Isa) -> d
         found[name] = replace(layouts[name], **shape, sliced=sliced or group.split)
         if reader not in ends and isinstance(reader, Conv):
             pitch = layouts[reader.name].pitch
-            odd = pitch if pitch * 4 % (2 * LINE) else pitch + LINE // 4  # lest all meet in one set
+            each = layouts[reader.name].each
+            meets = pitch * each % (2 * LINE) == 0  # all in one set of the cache
+            odd = pitch + LINE // each * meets
             found[reader.name] = replace(layouts[reader.name], pitch=odd)
             if group.split:
                 found[reader.name] = replace(layouts[reader.name], **shape, sliced=True)
@@ -213,18 +216,18 @@ def traffic(
     far = 1.0 if learnt + kept > limits.cache else 0.0 if learnt <= NEAREST else NEARER
     again = int(far * learnt * (times - 1))
     inner = (
-        layouts[name].row * max(layouts[name].tiles, 1) * graph[name].shape[0]
+        layouts[name].bytes(graph[name].shape[0], max(layouts[name].tiles, 1))
         for name in inside(group, graph)
         if not layouts[name].sliced
     )
-    spilt = 4 * 2 * sum(inner) if kept > limits.cache else 0
+    spilt = 2 * sum(inner) if kept > limits.cache else 0
     waits = limits.meeting * times if group.lanes else 0
     return again + spilt + waits, kept
 
 
 def weight(group: Group) -> int:
     """Bytes of the weights that every strip reads again."""
-    return sum(4 * op.params for op in group.ops if isinstance(op, Conv))
+    return sum((1 if op.whole else 4) * op.params for op in group.ops if isinstance(op, Conv))
 
 
 def strips(height: int) -> list[int]:
@@ -251,7 +254,7 @@ def scratch(group: Group, graph: Graph, layouts: dict[str, Layout]) -> int:
     """Bytes of the rings of a group."""
     inner = inside(group, graph)
     high = rings(group, graph)
-    return sum(4 * high[name] * layouts[name].row * layouts[name].planes for name in inner)
+    return sum(layouts[name].bytes(high[name], layouts[name].planes) for name in inner)
 
 
 def inside(group: Group, graph: Graph) -> set[str]:

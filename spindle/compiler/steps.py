@@ -5,9 +5,12 @@ from __future__ import annotations
 import numpy as np
 
 from spindle.compiler.answers import initializer
-from spindle.compiler.convolving import ROWS, convolution, margins, wide
+from spindle.compiler.convolving import convolution, margins, wide
 from spindle.compiler.filtering import by_tiles, by_vectors
+from spindle.compiler.fused import Cast
+from spindle.compiler.integers import ratio
 from spindle.compiler.pack import Array, tables
+from spindle.compiler.summing import ROWS
 from spindle.compiler.walk import apart
 from spindle.compiler.writer import Lines, Writer
 from spindle.model import boxes
@@ -83,6 +86,16 @@ def alone(op: Op, writer: Writer) -> Lines:
     beside = f" + {made.indent}" if made.indent else ""
     pixels = f"    for (int p = 0; p < {width}; p++)"
     match op:
+        case Image() if op.grid:
+            yield f"{ROWS} {{"
+            yield f"    uint8_t *const to = {to};"
+            size = width * channels
+            copy = f"copy_row8(rgb, to, {width}, {channels}, {channels}, {made.pitch})"
+            copy = f"__builtin_memcpy(to, rgb, {size})" if made.pitch == channels else copy
+            yield f"    const uint8_t *const rgb = at->rgb + (y + r) * {size};"
+            yield f"    {copy};"
+            yield f"    {margins(op, writer, 'to')}"
+            yield "}"
         case Image():
             mean = writer.constant(f"{op.name}.mean", repeated(op.mean, writer.isa.lanes))
             std = [1 / one for one in op.std]
@@ -95,22 +108,39 @@ def alone(op: Op, writer: Writer) -> Lines:
             )
             yield f"    {margins(op, writer, 'to')}"
             yield "}"
+        case Add() if op.grid:
+            made_on, *read = (writer.known[t.name] for t in (op.output, *op.inputs))
+            zeros = [one.zero for one in (*read, made_on)]
+            numbers = [*zeros, *(ratio(one, made_on) for one in read)]
+            w = writer.channels(f"{op.name}.heads", op.output, *numbers)
+            yield ROWS
+            yield (
+                f"    add_row8({rows[0]}, {rows[1]}, {to}, {width}, {channels}, {pitches[0]}, "
+                f"{pitches[1]}, {made.pitch}, {w});"
+            )
+        case Cast():
+            yield ROWS
+            yield f"    {cast(op, writer, rows[0], to)}"
         case Add():
             yield ROWS
             yield (
                 f"    add_row({rows[0]}, {rows[1]}, {to}, {width}, {pitches[0]}, {pitches[1]}, "
                 f"{made.pitch}, 0, {made.pitch});"
             )
+        case Resize() if op.grid:
+            yield ROWS
+            yield (
+                f"    copy_row8({writer.at(op.inputs[0].name)} + {indents[0]}, {to}, {width}, "
+                f"{channels}, 0, {made.pitch});"
+            )
         case Resize():
             yield from resize(op, writer)
         case Concat(axis="channels"):
-            at = 0
+            at, copy = 0, "copy_row8" if op.grid else "copy_row"
             for tensor, row, pitch in zip(op.inputs, rows, pitches, strict=True):
                 depth = tensor.shape[2]
                 yield ROWS
-                yield (
-                    f"    copy_row({row}, {to} + {at}, {width}, {depth}, {pitch}, {made.pitch});"
-                )
+                yield f"    {copy}({row}, {to} + {at}, {width}, {depth}, {pitch}, {made.pitch});"
                 at += depth
         case Concat():
             yield "if (y == 0) {"
@@ -165,6 +195,17 @@ def alone(op: Op, writer: Writer) -> Lines:
     elif (made.left or made.right) and not isinstance(op, Image):
         yield ROWS
         yield f"    {margins(op, writer, to)}"
+
+
+def cast(op: Cast, writer: Writer, row: str, to: str) -> str:
+    """A row of bytes as numbers, or of numbers as bytes."""
+    (x,), made = op.inputs, writer.layout(op.output)
+    _, width, channels = op.output.shape
+    sizes = f"{width}, {channels}, {writer.layout(x).pitch}, {made.pitch}"
+    grid = writer.known[op.name if op.grid else x.name]
+    numbers = (grid.zero, np.float32(1) / grid.scale) if op.grid else (grid.middle, grid.scale)
+    w = writer.channels(f"{op.name}.heads", op.output, *numbers)
+    return f"{'bytes_row' if op.grid else 'numbers_row'}({row}, {to}, {sizes}, {w});"
 
 
 def resize(op: Resize, writer: Writer) -> Lines:

@@ -12,16 +12,25 @@ from pathlib import Path
 
 @dataclass(frozen=True)
 class Isa:
-    """The vectors of a machine: floats in each, and how many it holds at once."""
+    """The vectors of a machine: floats in each, and how many it holds at once.
+
+    A vector of quads of bytes is summed up in so many steps, for which it wants registers too.
+    Where bytes are flipped, quads hold them less 128; where they are parted, a filter reads the
+    even and the odd ones as 16 bits.
+    """
 
     name: str
     lanes: int
     registers: int
+    dots: int = 2
+    aside: int = 4
+    flipped: bool = False
+    parted: bool = False
 
 
-AVX512 = Isa("avx512", 16, 32)
-AVX2 = Isa("avx2", 8, 16)
-NEON = Isa("neon", 4, 32)
+AVX512 = Isa("avx512", 16, 32, dots=1, aside=2)
+AVX2 = Isa("avx2", 8, 16, parted=True)
+NEON = Isa("neon", 4, 32, aside=4, flipped=True)
 WASM = Isa("wasm", 4, 16)
 RELAXED = Isa("wasm-relaxed", 4, 16)
 PLAIN = Isa("plain", 4, 16)

@@ -7,6 +7,9 @@ from functools import cache
 
 from spindle.compiler.targets import Isa
 
+QUAD = 4  # bytes that are summed at once
+GROUP = 4  # vectors of channels that a depthwise convolution of bytes takes at once
+
 Runs = tuple[tuple[int, int], ...]  # a size, and how many of it follow each other
 LATENCY = 4  # cycles until a sum can be added to again
 PER_CYCLE = 2  # multiply-adds, and loads, that begin in a cycle
@@ -38,14 +41,17 @@ def cut(total: int, sizes: tuple[int, int]) -> Runs:
 
 
 @cache
-def tiling(width: int, vectors: int, depth: int, isa: Isa, threads: int = 1) -> Tiling:
+def tiling(
+    width: int, vectors: int, depth: int, isa: Isa, threads: int = 1, quads: bool = False
+) -> Tiling:
     """The tiles that take the fewest cycles, by a model of a core, of the thread with the most."""
     choices = []
     for across in range(1, min(vectors, MOST_ACROSS) + 1):
         columns = cut(vectors, (across, max(vectors % across, 1)))
-        pixels = rows(width, across, depth, isa)
+        pixels = rows(width, across, depth, isa, quads)
         each = [
-            sum(cycles(m, size, depth, isa) * times for m, times in pixels) for size, _ in columns
+            sum(cycles(m, size, depth, isa, quads) * times for m, times in pixels)
+            for size, _ in columns
         ]
         most = max(
             sum(cost * count for cost, count in zip(each, mine, strict=True))
@@ -65,6 +71,17 @@ def shares(columns: Runs, threads: int) -> list[list[int]]:
 
 
 @cache
+def grouped_tiling(width: int, groups: int, depth: int, isa: Isa) -> Tiling:
+    """The same for bytes that are made in groups of vectors, each of as many tiles as is best."""
+    choices = []
+    for across in (size for size in range(1, GROUP + 1) if GROUP % size == 0):
+        pixels, count = rows(width, across, depth, isa, True), groups * GROUP // across
+        cost = sum(cycles(m, across, depth, isa, True) * times for m, times in pixels) * count
+        choices.append((cost, Tiling(pixels, ((across, count),))))
+    return min(choices, key=lambda choice: choice[0])[1]
+
+
+@cache
 def even_tiling(width: int, vectors: int, depth: int, isa: Isa) -> Tiling:
     """The same for channels in tiles of one size, the last perhaps wider than what it holds."""
     choices = []
@@ -75,27 +92,38 @@ def even_tiling(width: int, vectors: int, depth: int, isa: Isa) -> Tiling:
     return min(choices, key=lambda choice: choice[0])[1]
 
 
-def rows(width: int, vectors: int, depth: int, isa: Isa) -> Runs:
+def rows(width: int, vectors: int, depth: int, isa: Isa, quads: bool = False) -> Runs:
     """The best way to cut a row, for tiles so many vectors across."""
     choices = [
         runs
         for first in range(1, min(width, isa.registers) + 1)
         for second in range(1, first + 1)
-        if fits(first, vectors, isa) and (runs := cut(width, (first, second)))
+        if fits(first, vectors, isa, quads) and (runs := cut(width, (first, second)))
     ]
-    return min(choices, key=lambda runs: sum(cycles(m, vectors, depth, isa) * n for m, n in runs))
+    return min(
+        choices, key=lambda runs: sum(cycles(m, vectors, depth, isa, quads) * n for m, n in runs)
+    )
 
 
-def fits(pixels: int, vectors: int, isa: Isa) -> bool:
+def fits(pixels: int, vectors: int, isa: Isa, quads: bool = False) -> bool:
     """Sums, all of one side's numbers, and a register through which the other side's pass.
 
     Of sixteen registers one is left to spare: compilers that fill the last one spill the sums.
     """
+    if quads:
+        held = vectors if pixels > 1 else 1  # of one pixel, weights come straight from memory
+        return pixels * vectors + held + isa.aside <= isa.registers
     room = isa.registers - (2 if isa.registers <= 16 else 1)
     return pixels * vectors + min(pixels, vectors) <= room
 
 
-def cycles(pixels: int, vectors: int, depth: int, isa: Isa) -> float:
+def cycles(pixels: int, vectors: int, depth: int, isa: Isa, quads: bool = False) -> float:
+    if quads:
+        steps, loads = pixels * vectors * isa.dots, pixels + vectors + vectors * AFAR
+        each = max(steps / PER_CYCLE, loads / PER_CYCLE, LATENCY / isa.dots)
+        groups, rest = divmod(vectors, GROUP)
+        put = 3 * vectors + 5 * groups + 4 * (rest // 2 + rest % 2)  # rounded, then as bytes
+        return -(-depth // QUAD) * each + AROUND + pixels * put / 4
     sums, loads = pixels * vectors, pixels + vectors + vectors * AFAR
     return depth * max(sums / PER_CYCLE, loads / PER_CYCLE, LATENCY) + AROUND + sums
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from spindle.compiler.fused import Cast
 from spindle.model.answers import ArgMax, Normalize, Softmax
 from spindle.model.graph import Graph
 from spindle.model.ops import Add, Concat, Conv, Deconv, Image, Mean, Op, Rows, Tensor
@@ -38,7 +39,7 @@ def reach(op: Op, tensor: Tensor) -> Reach | None:
                 return Reach()
             pad = op.pads[0][0]
             return Reach(op.stride, -pad, op.reach - pad)
-        case Add() | ArgMax() | Softmax() | Normalize() | Image() | Mean() | Rows():
+        case Add() | ArgMax() | Softmax() | Normalize() | Image() | Mean() | Rows() | Cast():
             return Reach()
         case Concat(axis="channels"):
             return Reach()

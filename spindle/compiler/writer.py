@@ -6,13 +6,18 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
+import numpy as np
+
+from spindle.compiler import quads
 from spindle.compiler.layout import Layout, vectors
 from spindle.compiler.pack import Array, Blob
 from spindle.compiler.place import Arena
+from spindle.compiler.quads import Packed
 from spindle.compiler.schedule import Plan
 from spindle.compiler.targets import Isa
-from spindle.compiler.tiling import Tiling, even_tiling, tiling
+from spindle.compiler.tiling import QUAD, Tiling, even_tiling, grouped_tiling, tiling
 from spindle.compiler.walk import Group, extent, reach
+from spindle.model.grids import Grid
 from spindle.model.ops import Conv, Deconv, Op, Tensor
 from spindle.model.weights import Weights
 
@@ -32,12 +37,18 @@ class Writer:
     tensors: list[str] = field(default_factory=list)  # in the order of the group's pointers
     kept: dict[str, int] = field(default_factory=dict)
     shapes: set[tuple[str, int, int]] = field(default_factory=set)  # of the kernels it calls
+    known: dict[str, Grid] = field(default_factory=dict)
+    narrows: set[str] = field(default_factory=set)
 
     def at(self, name: str) -> str:
         """The pointer to a tensor, or to what lies beside an op."""
         if name not in self.tensors:
             self.tensors.append(name)
-        return f"at->t[{self.tensors.index(name)}]"
+        pointer = f"at->t[{self.tensors.index(name)}]"
+        return f"((uint8_t *){pointer})" if name in self.known else pointer
+
+    def kind(self, tensor: Tensor) -> str:
+        return "uint8_t" if tensor.grid else "float"
 
     def made(self, op: Op | Tensor) -> str:
         names = [one.name for one in self.group.ops]
@@ -60,11 +71,47 @@ class Writer:
             self.kept[op.name] = self.blob.add(pack(op, self.weights, *how, self.isa.lanes))
         return self.kept[op.name]
 
+    def pack(self, op: Op, pack: Callable[..., Packed], *how: Any) -> int:
+        """The same for an op that reads bytes."""
+        if op.name not in self.kept:
+            packed = pack(op, self.weights, self.known, self.isa, *how)
+            self.kept[op.name] = self.blob.add(packed.content)
+            self.narrows |= {op.name} if packed.narrow else set()
+        return self.kept[op.name]
+
+    def narrow(self, op: Op) -> bool:
+        """Whether what was packed asks for narrow sums."""
+        return op.name in self.narrows
+
+    def ways(self, op: Op) -> str:
+        """How an op makes what it makes of sums of bytes."""
+        grid = self.known.get(op.name)
+        beside = grid is not None and bool(grid.zero.any())
+        told = {"bytes": grid is not None, "beside": beside, "narrow": self.narrow(op)}
+        return " | ".join(f"made_{way}" for way, so in told.items() if so) or "0"
+
+    def blank(self, tensor: Tensor) -> str:
+        """A row that holds nothing but what stands for 0, with all that is read beyond it."""
+        layout, zero = self.layout(tensor), self.known[tensor.name].zero
+        if not zero.any():
+            return "(const uint8_t *)at->zero"
+        planes = max(layout.tiles, 1)
+        pixel = np.pad(zero, (0, planes * layout.pitch - len(zero))).astype(np.uint8)
+        rows = np.tile(pixel.reshape(planes, -1), (1, layout.row // layout.pitch))
+        found = self.constant(f"{tensor.name}.blank", np.pad(rows.ravel(), (0, QUAD)))
+        return f"((const uint8_t *)({found}){f' + n * {layout.row}' if layout.tiles else ''})"
+
     def constant(self, name: str, array: Array) -> str:
         """Numbers that are not weights, kept beside them."""
         if name not in self.kept:
             self.kept[name] = self.blob.add(array)
         return f"at->w + {self.kept[name]}"
+
+    def channels(self, name: str, tensor: Tensor, *arrays: Array) -> str:
+        """Numbers of each channel of a tensor, and of those that fill its pixels."""
+        layout = self.layout(tensor)
+        full = max(layout.tiles, 1) * layout.pitch
+        return self.constant(name, quads.joined([quads.filled(one, full) for one in arrays]))
 
     def kernel(self, kind: str, pixels: int, other: int) -> str:
         self.shapes.add((kind, pixels, other))
@@ -106,6 +153,8 @@ class Writer:
         """The start of a row of an input, or of zeros where it has none."""
         height, floats = tensor.shape[0], self.layout(tensor).row
         ring, base = self.arena.rows[tensor.name], base or self.at(tensor.name)
+        if tensor.grid:
+            return f"row8({base}, {y}, {height}, {ring}, {floats}, {self.blank(tensor)})"
         return f"row({base}, {y}, {height}, {ring}, {floats}, at->zero)"
 
     def to(self, tensor: Tensor, y: str) -> str:
@@ -134,9 +183,11 @@ class Writer:
         depth = op.kernel**2 * op.inputs[0].shape[2]
         across = vectors(channels, self.isa)
         if op.name in self.group.wide:
+            if op.whole:
+                return grouped_tiling(width, self.layout(op.output).tiles, depth, self.isa)
             return even_tiling(width, across, depth, self.isa)
         threads = self.plan.threads if self.shared else 1
-        return tiling(width, across, depth, self.isa, threads)
+        return tiling(width, across, depth, self.isa, threads, op.whole)
 
     def flat(self, op: Conv) -> int:
         """How many rows are as one: all of a plane, where nothing lies between its rows."""

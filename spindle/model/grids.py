@@ -31,7 +31,7 @@ class Grid:
 
     def numbers(self, values: Array) -> NDArray[np.float32]:
         """What bytes stand for."""
-        return (values - self.zero).astype(np.float32) * self.scale
+        return (values.astype(np.float32) - self.middle) * self.scale
 
     def bytes(self, values: Array) -> NDArray[np.uint8]:
         """How numbers are written."""
@@ -71,7 +71,9 @@ def whole(op: Op) -> bool:
     if not op.inputs or not all(tensor.grid for tensor in op.inputs):
         return False
     match op:
-        case Conv() | Mean():
+        case Conv():
+            return op.whole
+        case Mean():
             return True
         case Add():
             return op.grid

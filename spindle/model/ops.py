@@ -205,8 +205,8 @@ class Conv(Op):
 
     @property
     def whole(self) -> bool:
-        """Whether it sums whole numbers: what it reads is bytes."""
-        return self.inputs[0].grid
+        """Whether it sums whole numbers: what it reads is bytes, and what a filter makes is too."""
+        return self.inputs[0].grid and (self.grid or not self.depthwise)
 
     @property
     def numbers(self) -> dict[str, tuple[int, ...]]:

@@ -1,0 +1,122 @@
+"""In which order do the kernels read bytes?  Four at a time, after what their sums begin with."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from spindle.compiler.fused import Sum
+from spindle.compiler.integers import by_taps, integers, ratio
+from spindle.compiler.pack import kernels
+from spindle.compiler.targets import Isa
+from spindle.compiler.tiling import GROUP, QUAD, Runs
+from spindle.model.grids import Grid
+from spindle.model.ops import Conv
+from spindle.model.weights import Weights
+
+Array = NDArray[Any]
+FLIP = 128  # less in each byte, where they are flipped
+NARROW = 128  # what two neighbours of a quad may come to: 255 times as much still has 16 bits
+
+
+@dataclass(frozen=True)
+class Packed:
+    """An op's numbers in reading order, and whether narrow sums hold them."""
+
+    content: NDArray[np.uint32]
+    narrow: bool
+
+
+def heads(op: Conv, weights: Weights, known: dict[str, Grid], isa: Isa) -> list[list[Array]]:
+    """For each kernel of an op: what sums begin with, their scales, and what else there is."""
+    own, read, made = integers(op, weights, known), known[op.inputs[0].name], known.get(op.name)
+    rest: list[Array] = [own.scale, *([made.zero] if made else [])]
+    if isinstance(op, Sum):
+        other = known[op.shortcut.name]
+        rest += [other.zero, ratio(other, made)]
+    zero = read.zero - FLIP * isa.flipped
+    starts = [own.start - by_taps(each, zero) for each in kernels(op, own.weight)]
+    return [[start.astype(np.int32), *rest] for start in starts]
+
+
+def tiles(
+    op: Conv, weights: Weights, known: dict[str, Grid], isa: Isa, columns: Runs, run: bool
+) -> Packed:
+    """For each tile of channels: its heads, then for each four that are read its vectors.
+
+    Where the taps of a row are one run, the fours are of all of them together.
+    """
+    exact = integers(op, weights, known).weight
+    parts: list[Array] = []
+    narrow = True
+    for head, kernel in zip(heads(op, weights, known, isa), kernels(op, exact), strict=True):
+        out, high = kernel.shape[:2]
+        rows = kernel.reshape(out, high, 1, -1) if run else kernel
+        rows = np.pad(rows, ((0, 0), (0, 0), (0, 0), (0, -rows.shape[3] % QUAD)))
+        quads = rows.reshape(out, -1, QUAD)
+        narrow &= holds(quads)
+        start = 0
+        for size, times in columns:
+            for _ in range(times):
+                here = slice(start, start := start + size * isa.lanes)
+                parts += [filled(values[here], here.stop - here.start) for values in head]
+                some = filled(quads[here], here.stop - here.start).transpose(1, 0, 2)
+                parts.append(np.ascontiguousarray(some).view(np.uint32))
+    return Packed(joined(parts), narrow)
+
+
+def filters(op: Conv, weights: Weights, known: dict[str, Grid], isa: Isa, groups: int) -> Packed:
+    """For each group of channels, in the order of `columns`: its heads, then its columns' quads."""
+    exact = integers(op, weights, known).weight
+    block = GROUP * isa.lanes
+    order = columnwise(isa.lanes)
+    parts: list[Array] = []
+    narrow = not isa.parted or holds(columns(exact[..., 0]))
+    for head, kernel in zip(heads(op, weights, known, isa), kernels(op, exact), strict=True):
+        quads = columns(kernel[..., 0])
+        for group in range(groups):
+            here = slice(group * block, (group + 1) * block)
+            parts += [filled(values[here], block)[order] for values in head]
+            some = filled(quads[here], block)[order]
+            some = some.reshape(2, 2, isa.lanes, -1, QUAD)  # half, vector, channel
+            some = some.transpose(0, 3, 1, 2, 4)
+            parts.append(some if narrow else parted(some))
+    return Packed(joined(parts), narrow)
+
+
+def columns(kernel: Array) -> Array:
+    """The taps of each column from the top, four by four: channel, quad, row."""
+    out, side, _ = kernel.shape
+    tall = np.pad(kernel, ((0, 0), (0, -side % QUAD), (0, 0)))
+    return tall.transpose(0, 2, 1).reshape(out, -1, QUAD)
+
+
+def parted(quads: Array) -> Array:
+    """Vectors of quads, the even bytes before the odd ones, as 16 bits."""
+    words = quads.astype(np.int16)
+    return np.stack([words[..., 0::2], words[..., 1::2]], axis=-3)
+
+
+def columnwise(lanes: int) -> Array:
+    """The channels of a group as `columns` of kernels/bytes.h leaves them."""
+    vector, lane = np.divmod(np.arange(GROUP * lanes), lanes)
+    return np.asarray(16 * (lane // 4) + 4 * vector + lane % 4)
+
+
+def holds(quads: Array) -> bool:
+    """Whether no two neighbours overflow 16 bits, whatever bytes they are multiplied by."""
+    pairs = quads.astype(np.int32).reshape(-1, 2)
+    up, down = np.maximum(pairs, 0).sum(1), np.minimum(pairs, 0).sum(1)
+    return bool((up <= NARROW).all() and (down >= -NARROW).all())
+
+
+def filled(values: Array, count: int) -> Array:
+    """With zeros for the channels that fill the last vectors."""
+    return np.pad(values, ((0, count - len(values)), *((0, 0),) * (values.ndim - 1)))
+
+
+def joined(parts: list[Array]) -> NDArray[np.uint32]:
+    return np.concatenate([np.ascontiguousarray(part).view(np.uint32).ravel() for part in parts])

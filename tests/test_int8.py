@@ -1,0 +1,122 @@
+"""Networks of bytes: C says to the bit what numpy says, whatever the machine and its threads."""
+
+from __future__ import annotations
+
+import os
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+import spindle
+from spindle.compiler import reference
+from spindle.compiler.pipeline import passed
+from spindle.compiler.schedule import Limits
+from spindle.compiler.targets import AVX2, NEON, WASM
+from spindle.model.graph import Graph
+from spindle.model.ops import Conv
+from spindle.model.weights import Weights
+from tests import drawn
+from tests.abroad import in_wasm, on_arm
+from tests.compiled import HERE
+from tests.gridded import exact, gridded
+from tests.networks import ISAS, Outputs, built, emitted, error
+from tests.settled import settled
+
+pytestmark = pytest.mark.skipif(not HERE, reason="there is no C compiler here: pip install ziglang")
+SEEDS = int(os.environ.get("SPINDLE_FUZZ", "36"))
+AT_ONCE = 6  # networks built together
+PLANS = Limits(), Limits(rings=0), Limits(rings=0, streamed=3), Limits(cache=0), Limits(streamed=5)
+NEAR = 0.1  # where numbers were rounded to bytes on the way, and the last bit may decide
+HEADS: dict[str, Graph] = {
+    "classes": spindle.mobilenet_v2(0.35, (48, 64), classes=7).until("logits"),
+    "boxes": spindle.mobilenet_v2(0.35, (64, 64), head="ssdlite", classes=3),
+    "masks": spindle.mobilenet_v2(0.35, (65, 49), head="deeplab", classes=4),
+    "points": spindle.mobilenet_v2(0.35, (64, 64), head="pose"),
+    "identity": spindle.mobilenet_v2(0.35, (64, 32), head="embedding"),
+    "first": spindle.mobilenet_v1(0.25, (64, 64), classes=5).until("logits"),
+}
+
+
+def pictures(graph: Graph, seed: int) -> NDArray[np.uint8]:
+    return np.random.default_rng(seed).integers(0, 256, (2, *graph.input.shape), np.uint8)
+
+
+def until_sums(graph: Graph) -> Graph:
+    """Until its last two full convolutions, whose sums need no more than bytes; else as it is."""
+    sums = [op.name for op in graph.ops if isinstance(op, Conv) and not op.depthwise]
+    return graph.until(*sums[-2:]) if sums else graph
+
+
+def judged(graph: Graph, weights: Weights, picture: NDArray[np.uint8], found: Outputs) -> int:
+    """How many outputs come of whole numbers alone, which are equal; the others are near."""
+    graph, weights = passed(graph, weights)
+    meant = reference.run(graph, weights, picture)
+    assert meant.keys() == found.keys()
+    count = 0
+    for name, value in meant.items():
+        if exact(graph, name):
+            assert value.tobytes() == found[name].tobytes(), name
+            count += 1
+        elif value.dtype == np.int32:
+            assert (value != found[name]).mean() < NEAR
+        else:
+            assert error(value, found[name]) < NEAR or value.shape[2] == 6, name
+    return count
+
+
+@pytest.mark.parametrize("first", range(0, SEEDS, AT_ONCE))
+def test_c_says_what_numpy_says(first: int) -> None:
+    isa = ISAS[first // AT_ONCE % len(ISAS)]
+    seeds = range(first, min(first + AT_ONCE, SEEDS))
+    graphs = [until_sums(drawn.network(seed)) for seed in seeds]
+    models = [
+        gridded(graph, settled(graph, seed), seed)
+        for graph, seed in zip(graphs, seeds, strict=True)
+    ]
+    sources = [
+        emitted(*model, isa, seed % 3 + 1, f"m{seed}", PLANS[seed % len(PLANS)])
+        for model, seed in zip(models, seeds, strict=True)
+    ]
+    count = 0
+    for network, model, seed in zip(built(sources, isa), models, seeds, strict=True):
+        for picture in pictures(model[0], seed):
+            found = network.run(picture)
+            count += judged(*model, picture, found)
+            for threads in range(2, seed % 3 + 2):
+                shared = network.run(picture, threads)
+                assert all(found[key].tobytes() == shared[key].tobytes() for key in found), seed
+    assert count > 0
+
+
+@pytest.mark.parametrize("name", HEADS)
+def test_every_task_in_bytes(name: str) -> None:
+    graph = HEADS[name]
+    model = gridded(graph, settled(graph))
+    sources = [emitted(*model, AVX2, threads, f"m{threads}") for threads in (1, 2)]
+    for threads, network in enumerate(built(sources), 1):
+        for picture in pictures(graph, 1):
+            judged(*model, picture, network.run(picture, threads))
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_some_of_it_in_numbers(seed: int) -> None:
+    graph = HEADS["classes"]
+    model = gridded(graph, settled(graph), seed, 0.6)
+    assert any(op.grid for op in model[0].ops) and not all(op.grid for op in model[0].ops[:-1])
+    (network,) = built([emitted(*model)])
+    judged(*model, pictures(graph, seed)[0], network.run(pictures(graph, seed)[0]))
+
+
+def test_arm_says_it_too() -> None:
+    graph = HEADS["classes"]
+    model, picture = gridded(graph, settled(graph)), pictures(graph, 2)[:1]
+    found = on_arm(emitted(*model, NEON), picture)
+    assert judged(*model, picture[0], {name: array[0] for name, array in found.items()}) == 1
+
+
+def test_the_browser_says_it_too() -> None:
+    graph = HEADS["classes"]
+    model, picture = gridded(graph, settled(graph)), pictures(graph, 2)[:1]
+    found = in_wasm(emitted(*model, WASM), "wasm32", picture)
+    assert judged(*model, picture[0], {name: array[0] for name, array in found.items()}) == 1
