@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: setup demo test check format clean
+.PHONY: setup demo test check format docs clean
 
 setup: .venv/ready
 
@@ -29,6 +29,14 @@ check: .venv/ready
 format: .venv/ready
 	@$(BIN)/ruff check --fix
 	@$(BIN)/ruff format
+
+docs: .venv/docs
+	@NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --strict --quiet
+	@echo "build/docs/index.html; to look at it: $(BIN)/python -m http.server --directory build/docs"
+
+.venv/docs: .venv/ready
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[docs]'
+	@touch $@
 
 clean:
 	rm -rf .venv demo build dist *.egg-info

@@ -1,0 +1,197 @@
+"""The page says what the predictor says: its module in node, the whole of it in a browser."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from queue import SimpleQueue
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image as Pillow
+
+import spindle
+from spindle.app.building import compile_model
+from spindle.model.heads import HEADS
+from tests.test_examples import EXAMPLES, SIZES, TOLD, model, picture, said, zig
+
+SURE = 0.01  # which of the boxes are compared
+CHROMIUM = shutil.which("chromium") or shutil.which("google-chrome")
+QUIET = (
+    "--headless",
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-dev-shm-usage",
+    "--remote-debugging-port=0",
+)  # which keeps it open
+PATIENCE = 120  # seconds that a browser may take on a busy machine
+node = pytest.mark.skipif(not shutil.which("node"), reason="node is absent: apt-get install nodejs")
+browser = pytest.mark.skipif(not CHROMIUM, reason="there is no Chromium: apt-get install chromium")
+
+SEES = """
+import { readFileSync } from "node:fs";
+import { load } from "./spindle.mjs";
+const model = await load(readFileSync("model.wasm")), sure = Number(process.argv[2]);
+for (const [width, height, bands, file] of JSON.parse(process.argv[3])) {
+    const answer = model.see({ width, height, data: readFileSync(file) }, sure);
+    if (answer.pixels) answer.pixels = [...answer.pixels];
+    if (answer.vector) answer.vector = [...answer.vector];
+    console.log(JSON.stringify(answer));
+}
+"""
+
+
+def page(head: str, room: Path) -> Path:
+    """A folder as somebody would serve it."""
+    shutil.copytree(EXAMPLES / "web", room, dirs_exist_ok=True)
+    compile_model(model(head), room / "model.wasm", "wasm32")
+    return room
+
+
+@node
+@zig
+@pytest.mark.parametrize("head", TOLD)
+def test_a_page_says_the_same(head: str, tmp_path: Path) -> None:
+    room = page(head, tmp_path)
+    (room / "sees.mjs").write_text(SEES)
+    shown = []
+    for width, height in SIZES:
+        pixels = picture((width, height))
+        for bands in (3, 4):
+            file = room / f"{width}x{height}x{bands}"
+            filled = np.full((height, width, bands), 255, np.uint8)
+            filled[..., :3] = pixels
+            file.write_bytes(filled.tobytes())
+            shown.append((width, height, bands, file.name))
+    told = said(["node", "sees.mjs", SURE, json.dumps(shown)], room).splitlines()
+    network = spindle.Predictor(model(head))
+    for line, (width, height, *_) in zip(told, shown, strict=True):
+        expected = plain(network(picture((width, height)), SURE))
+        assert alike(json.loads(line), {"task": HEADS[head].task} | expected)
+        assert len(line) > 60, "an answer must say something"
+
+
+def plain(result: Any) -> dict[str, Any]:
+    """A result as the page puts it."""
+    match result:
+        case spindle.Classification(classes):
+            return {"classes": [{"label": name, "score": score} for name, score in classes]}
+        case spindle.Boxes(boxes):
+            return {"boxes": [asdict(box) for box in boxes]}
+        case spindle.Mask(pixels):
+            high, wide = pixels.shape
+            kinds = pixels.ravel().tolist()
+            return {"width": wide, "height": high, "pixels": kinds, "shares": result.shares()}
+        case spindle.Pose(points):
+            names = "label", "x", "y", "score"
+            return {"points": [dict(zip(names, point, strict=True)) for point in points]}
+        case spindle.Embedding(vector):
+            return {"vector": vector.tolist()}
+    raise AssertionError(result)
+
+
+def alike(one: Any, other: Any) -> bool:
+    """Whether two answers say the same, as near as floats do."""
+    match one, other:
+        case dict(), dict():
+            return one.keys() == other.keys() and all(alike(one[k], other[k]) for k in one)
+        case list(), list():
+            few = len(one) // 1000  # pixels at a border may go either way
+            pairs = list(zip(one, other, strict=True))
+            return sum(not alike(*pair) for pair in pairs) <= few
+        case str(), str():
+            return one == other
+    return bool(np.isclose(one, other, rtol=1e-3, atol=1e-3))
+
+
+REFUSED = """
+import { load } from "./spindle.mjs";
+const model = Uint8Array.of(0, 97, 115, 109, 1, 0, 0, 0), newer = Uint8Array.of(0, 97, 115, 109, 9);
+for (const bytes of [new TextEncoder().encode("<html>"), new Uint8Array(2), newer, model])
+    await load(bytes).catch(error => console.log(error.message));
+const { validate } = WebAssembly;
+WebAssembly.validate = bytes => bytes.length !== 29 && validate(bytes);
+await load(model).catch(error => console.log(error.message));
+globalThis.WebAssembly = undefined;
+await load(model).catch(error => console.log(error.message));
+"""
+
+
+@node
+def test_a_page_says_why_it_cannot(tmp_path: Path) -> None:
+    shutil.copy(EXAMPLES / "web" / "spindle.mjs", tmp_path)
+    (tmp_path / "refused.mjs").write_text(REFUSED)
+    told = said(["node", "refused.mjs"], tmp_path).splitlines()
+    reasons = ["no compiled model"] * 2 + ["--target wasm32", "no model that Spindle"]
+    reasons += ["lacks the vectors of WebAssembly", "lacks WebAssembly"]
+    assert len(told) == len(reasons)
+    for line, reason in zip(told, reasons, strict=True):
+        assert reason in line
+
+
+TELLS = """
+const told = () => document.querySelector("#answer li, .wrong");
+while (!told()) await new Promise(next => setTimeout(next, 50));
+await fetch("told", { method: "POST", body: document.body.innerHTML });
+"""
+
+
+class Listening(SimpleHTTPRequestHandler):
+    """Serves a folder, and hears what a page in it has to tell."""
+
+    told: SimpleQueue[str] = SimpleQueue()
+
+    def do_POST(self) -> None:
+        self.told.put(self.rfile.read(int(self.headers["Content-Length"])).decode())
+        self.send_response(204)
+        self.end_headers()
+
+    def log_message(self, *_: Any) -> None:
+        """Nothing: the tests have nobody to tell."""
+
+
+@contextmanager
+def served(room: Path) -> Iterator[str]:
+    server = ThreadingHTTPServer(("127.0.0.1", 0), partial(Listening, directory=str(room)))
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    try:
+        yield f"http://127.0.0.1:{server.server_port}"
+    finally:
+        server.shutdown()
+        server.server_close()
+
+
+def shown(address: str, room: Path) -> str:
+    """What stands in a page once it has an answer, or a reason for none."""
+    words = [str(CHROMIUM), *QUIET, f"--user-data-dir={room}", address]
+    with subprocess.Popen(words, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as browser:
+        try:
+            return Listening.told.get(timeout=PATIENCE)
+        finally:
+            browser.terminate()
+
+
+@browser
+@zig
+def test_a_browser_shows_it(tmp_path: Path) -> None:
+    site = page("classifier", tmp_path / "site")
+    Pillow.fromarray(picture(SIZES[0])).save(site / "0.png")
+    with (site / "page.mjs").open("a") as script:
+        script.write(TELLS)
+    result = spindle.Predictor(model("classifier"))(site / "0.png")
+    assert isinstance(result, spindle.Classification)
+    with served(site) as address:
+        told = shown(f"{address}/index.html?picture=0.png", tmp_path / "browser")
+        for label, score in result.classes:
+            assert f"<span>{label}</span>" in told and f"<span>{score:.2f}</span>" in told
+        told = shown(f"{address}/index.html?model=absent.wasm", tmp_path / "browser")
+        assert "absent.wasm cannot be had: the server says 404" in told
