@@ -91,10 +91,32 @@ def test_what_no_head_has_and_a_free_batch() -> None:
         same(graph, reference.run(graph, weights, seen), asked(graph, weights, seen, None))
 
 
-def test_boxes_want_to_know_the_batch() -> None:
+@pytest.mark.parametrize("score", ["sigmoid", "softmax"])
+def test_boxes_of_a_free_batch_are_those_of_each_picture(score: str) -> None:
+    """Also where one picture has few or none, and another more than are asked for."""
     graph = mobilenet_v2(0.1, 64, "ssdlite", 3)
-    with pytest.raises(ValueError, match="how many are in a batch"):
-        onnx.write(graph, scrambled(graph), None)
+    graph = graph.map(lambda op: changed(op, {"score": score, "most": 30}))
+    weights, seen = scrambled(graph), pictures(graph, 4)
+    seen[1], seen[2] = 255, seen[2] // 9
+    found = reference.run(graph, weights, seen)["detections"][..., 0, 4]
+    last, next_ = np.sort(found.ravel())[[-50, -51]]
+    few_of_some = {"threshold": float(last + next_) / 2, "most": 14}
+    graph = graph.map(lambda op: changed(op, few_of_some))
+    want = reference.run(graph, weights, seen)
+    counts = {int((rows[..., 5] >= 0).sum()) for rows in want["detections"]}
+    assert min(counts) < 14 == max(counts)
+    for batch in (1, 4):
+        few = {name: array[:batch] for name, array in want.items()}
+        same(graph, few, asked(graph, weights, seen[:batch], None))
+
+
+def test_what_goes_in_and_out_is_called_as_in_the_graph() -> None:
+    graph = mobilenet_v2(0.1, 64, "embedding", 5)
+    session = onnxruntime.InferenceSession(onnx.write(graph, scrambled(graph), None))
+    (image,) = session.get_inputs()
+    assert (image.name, image.type, image.shape) == ("image", "tensor(uint8)", ["batch", 64, 64, 3])
+    outs = [(out.name, tuple(out.shape[1:])) for out in session.get_outputs()]
+    assert outs == [(tensor.name, tensor.shape) for tensor in graph.outputs]
 
 
 def test_the_same_graph_makes_the_same_bytes_and_notes_travel() -> None:
@@ -117,3 +139,15 @@ def test_openvino_reads_it_too() -> None:
             {"INFERENCE_PRECISION_HINT": "f32", "INFERENCE_NUM_THREADS": 1},
         )  # fmt: skip
         same(graph, reference.run(graph, weights, seen), list(network([seen]).values()))
+
+
+def test_openvino_takes_a_free_batch_of_pictures_with_boxes() -> None:
+    openvino = pytest.importorskip("openvino")
+    graph = mobilenet_v2(0.1, 64, "ssdlite", 3)
+    weights, seen = scrambled(graph), pictures(graph, 3)
+    core = openvino.Core()
+    network = core.compile_model(
+        core.read_model(onnx.write(graph, weights, None)), "CPU",
+        {"INFERENCE_PRECISION_HINT": "f32", "INFERENCE_NUM_THREADS": 1},
+    )  # fmt: skip
+    same(graph, reference.run(graph, weights, seen), list(network([seen]).values()))

@@ -28,6 +28,7 @@ from spindle.model.ops import (
     Op,
     Resize,
     Rows,
+    Tensor,
 )  # fmt: skip
 from spindle.model.weights import Weights
 
@@ -38,29 +39,35 @@ def write(
     graph: Graph, weights: Weights, batch: int | None = 1, notes: Mapping[str, str] | None = None
 ) -> bytes:
     """The bytes of an .onnx file; `batch` None leaves it free, `notes` are its metadata."""
-    sheet = Sheet()
+    sheet = Sheet(frozenset(tensor.name for tensor in graph.outputs))
     for op in graph.ops:
         own = {part: weights[f"{op.name}.{part}"] for part in op.weights | op.statistics}
-        if isinstance(op, Detect):
-            if batch is None:
-                raise ValueError("boxes are found picture by picture: say how many are in a batch")
-            sheet.keep(op.name, PIXELS, detect(sheet, op, batch))
-        else:
-            layout = PIXELS if in_pixels(op) else PLANES
-            sheet.keep(op.name, layout, node(sheet, op, own))
+        sheet.keep(op.name, PIXELS if in_pixels(op) else PLANES, node(sheet, op, own))
+    return written(sheet, graph, batch, notes)
+
+
+def written(
+    sheet: Sheet, graph: Graph, batch: int | None, notes: Mapping[str, str] | None
+) -> bytes:
+    """What is on the sheet, with the ways in and out."""
     first: Side = "batch" if batch is None else batch
     ins = [outside("image", "uint8", (first, *graph.input.shape))]
-    kinds = {op.name: "int32" if isinstance(op, ArgMax) else "float32" for op in graph.ops}
     outs = []
     for tensor in graph.outputs:
-        name = sheet.put("Identity", f"{tensor.name}.answer", sheet.pixels(tensor.name))
-        outs.append(outside(name, kinds[tensor.name], (first, *tensor.shape)))
+        sheet.answer(tensor.name)
+        outs.append(outside(tensor.name, dtype(graph, tensor), (first, *tensor.shape)))
     return sheet.model("spindle", ins, outs, notes or {})
+
+
+def dtype(graph: Graph, tensor: Tensor) -> str:
+    """Of what a tensor is made: numbers of classes are whole, all others are not."""
+    (maker,) = (op for op in graph.ops if op.name == tensor.name)
+    return "int32" if isinstance(maker, ArgMax) else "float32"
 
 
 def in_pixels(op: Op) -> bool:
     """Whether ONNX makes this op's output as pixels: what has lost its height and width."""
-    return isinstance(op, Rows | Peaks) or (isinstance(op, Concat) and op.axis == "rows")
+    return isinstance(op, Rows | Peaks | Detect) or (isinstance(op, Concat) and op.axis == "rows")
 
 
 def node(sheet: Sheet, op: Op, w: Weights) -> str:
@@ -73,6 +80,8 @@ def node(sheet: Sheet, op: Op, w: Weights) -> str:
         return sheet.put("Reshape", name, sheet.pixels(op.inputs[0].name), shape)
     if isinstance(op, Concat) and op.axis == "rows":
         return sheet.put("Concat", name, *(sheet.pixels(t.name) for t in op.inputs), axis=1)
+    if isinstance(op, Detect):
+        return detect(sheet, op)
     xs = [sheet.planes(tensor.name) for tensor in op.inputs]
     match op:
         case Conv():
@@ -138,6 +147,11 @@ def convolution(sheet: Sheet, op: Conv, x: str, w: Weights) -> str:
     )
     if op.norm:
         made = batch_norm(sheet, f"{op.name}.norm" if op.act else op.name, made, op.norm, w)
+    return bent(sheet, op, made)
+
+
+def bent(sheet: Sheet, op: Conv, made: str) -> str:
+    """After its activation."""
     match op.act:
         case "relu6":
             return sheet.put("Clip", op.name, made, single(0), single(6))
@@ -153,8 +167,11 @@ def batch_norm(sheet: Sheet, name: str, x: str, norm: Norm, w: Weights) -> str:
 
 def resize(sheet: Sheet, op: Resize, x: str) -> str:
     height, width, _ = op.output.shape
+    kept = sheet.put("Shape", f"{op.name}.kept", x, start=0, end=2)
+    # all four sides, since ONNX Runtime loses its way where it turns a resize of two
+    sides = sheet.put("Concat", f"{op.name}.sides", kept, np.array([height, width]), axis=0)
     return sheet.put(
-        "Resize", op.name, x, "", "", np.array([height, width]), axes=(2, 3), mode="linear",
+        "Resize", op.name, x, "", "", sides, mode="linear",
         coordinate_transformation_mode="align_corners" if op.corners else "half_pixel",
     )  # fmt: skip
 
@@ -197,65 +214,74 @@ def peaks(sheet: Sheet, op: Peaks, x: str) -> str:
     return put("Unsqueeze", name, joined, np.array([2]))
 
 
-def detect(sheet: Sheet, op: Detect, batch: int) -> str:
-    """Batch x most x 1 x 6: each picture's boxes by itself, then all of them joined."""
-    found = [detect_one(sheet, op, picture, f"{op.name}.{picture}") for picture in range(batch)]
-    return sheet.put("Concat", op.name, *found, axis=0)
-
-
-def detect_one(sheet: Sheet, op: Detect, picture: int, name: str) -> str:
-    put, at = sheet.put, np.array(picture)
+def detect(sheet: Sheet, op: Detect) -> str:
+    """Batch x most x 1 x 6: all pictures through one NMS, whose choices are ranked for each."""
+    put, name = sheet.put, op.name
     count, _, classes = op.inputs[1].shape
-    told = []
-    for tensor, width, label in zip(op.inputs, (4, classes), ("deltas", "scores"), strict=True):
-        own = put("Gather", f"{name}.{label}", sheet.pixels(tensor.name), at, axis=0)
-        told.append(put("Reshape", f"{name}.{label}.flat", own, np.array([count, width])))
-    corners = decode(sheet, op, told[0], f"{name}.box")
-    seen = put("Clip", f"{name}.seen", corners, single(0), single(1))
-
-    if op.score == "sigmoid":
-        chances = put("Sigmoid", f"{name}.chances", told[1])
-    else:
-        chances = put("Softmax", f"{name}.chances", told[1], axis=1)
-    begin, end = np.array([1]), np.array([classes])
-    chances = put("Slice", f"{name}.named", chances, begin, end, np.array([1]))
-    visible = put("Mul", f"{name}.visible", chances, has_area(sheet, seen, f"{name}.area"))
-    by_class = put("Transpose", f"{name}.by_class", visible, perm=(1, 0))
-    kept = put(
-        "NonMaxSuppression", f"{name}.kept",
-        put("Unsqueeze", f"{name}.all_boxes", corners, np.array([0])),
-        put("Unsqueeze", f"{name}.all_scores", by_class, np.array([0])),
-        np.array([op.most]), np.array([op.overlap], np.float32),
-        np.array([op.threshold], np.float32),
-    )  # fmt: skip
-
-    # kept: rows of picture, class, box; fillers follow them, so that there are always enough
-    pairs = put("Slice", f"{name}.pairs", kept, np.array([1]), np.array([3]), np.array([1]))
-    score = put("GatherND", f"{name}.score", by_class, pairs)
-    kind, box = (
-        put("Gather", f"{name}.{label}", pairs, np.array(column), axis=1)
-        for column, label in enumerate(("kind", "box"))
+    deltas, scores = (
+        put("Reshape", f"{name}.{label}", sheet.pixels(tensor.name), np.array([0, count, width]))
+        for tensor, width, label in zip(op.inputs, (4, classes), ("deltas", "scores"), strict=True)
     )
+    corners = decode(sheet, op, deltas, f"{name}.box")  # batch x anchors x 4
+    seen = put("Clip", f"{name}.seen", corners, single(0), single(1))
+    if op.score == "sigmoid":
+        chances = put("Sigmoid", f"{name}.chances", scores)
+    else:
+        chances = put("Softmax", f"{name}.chances", scores, axis=2)
+    begin, end = np.array([1]), np.array([classes])
+    chances = put("Slice", f"{name}.named", chances, begin, end, np.array([2]))
+    visible = put("Mul", f"{name}.visible", chances, has_area(sheet, seen, f"{name}.area"))
+    by_class = put("Transpose", f"{name}.by_class", visible, perm=(0, 2, 1))
+    kept = put(
+        "NonMaxSuppression", f"{name}.kept", corners, by_class, np.array([op.most]),
+        np.array([op.overlap], np.float32), np.array([op.threshold], np.float32),
+    )  # fmt: skip
+    return ranked(sheet, op, kept, seen, by_class)
+
+
+def ranked(sheet: Sheet, op: Detect, kept: str, seen: str, by_class: str) -> str:
+    """The best of what was kept for each picture, as rows, and fillers where there are too few.
+
+    kept: rows of picture, class, anchor.
+    """
+    put, name, last = sheet.put, op.name, np.array([1])
+    picture, kind = (
+        put("Slice", f"{name}.{label}", kept, np.array([at]), np.array([at + 1]), last)
+        for at, label in enumerate(("picture", "kind"))
+    )
+    box = put("Gather", f"{name}.whose", kept, np.array([0, 2]), axis=1)
+    score = put("GatherND", f"{name}.score", by_class, kept)
     columns = [
-        put("Gather", f"{name}.corners", seen, box, axis=0),
-        put("Unsqueeze", f"{name}.score_column", score, np.array([1])),
-        put("Unsqueeze", f"{name}.kind_column", put("Cast", f"{name}.kind_float", kind, to=1),
-            np.array([1])),
-    ]  # fmt: skip
+        put("GatherND", f"{name}.corners", seen, box),
+        put("Unsqueeze", f"{name}.score_column", score, last),
+        put("Cast", f"{name}.kind_column", kind, to=1),
+    ]
     rows = put("Concat", f"{name}.rows", *columns, axis=1)
     filler = np.array([(0, 0, 0, 0, 0, -1)] * op.most, np.float32)
     enough = put("Concat", f"{name}.enough", rows, filler, axis=0)
-    ranked = put("Concat", f"{name}.ranked", score, np.zeros(op.most, np.float32), axis=0)
-    put("TopK", f"{name}.best", ranked, np.array([op.most]), outputs=2)
+
+    # batch x kept: the score where it is this picture's, less than any filler's where it is not
+    shape = put("Slice", f"{name}.batch", put("Shape", f"{name}.shape", seen), np.array([0]), last)
+    ones = put("Expand", f"{name}.ones", np.array([1]), shape)
+    own = put("CumSum", f"{name}.own", ones, np.array(0), exclusive=1)
+    mine = put(
+        "Equal", f"{name}.mine", put("Unsqueeze", f"{name}.own_column", own, last),
+        put("Transpose", f"{name}.picture_row", picture, perm=(1, 0)),
+    )  # fmt: skip
+    mine = put("Where", f"{name}.mine_score", mine, score, single(-1))
+    none = put("Expand", f"{name}.none", np.zeros((1, op.most), np.float32),
+               put("Concat", f"{name}.none_shape", shape, last, axis=0))  # fmt: skip
+    put("TopK", f"{name}.best", put("Concat", f"{name}.ranked", mine, none, axis=1),
+        np.array([op.most]), outputs=2)  # fmt: skip
     chosen = put("Gather", f"{name}.chosen", enough, f"{name}.best.1", axis=0)
-    return put("Reshape", f"{name}.found", chosen, np.array([1, op.most, 1, 6]))
+    return put("Unsqueeze", name, chosen, np.array([2]))
 
 
 def decode(sheet: Sheet, op: Detect, deltas: str, name: str) -> str:
     """Corners of the boxes, as boxes.decode has them; what is constant is multiplied beforehand."""
     put, around = sheet.put, boxes.anchors(op)
     shift, grow = np.array(op.variances, np.float32).reshape(2, 2)
-    axis = np.array([1])
+    axis = np.array([2])
     moved = put("Slice", f"{name}.shift", deltas, np.array([0]), np.array([2]), axis)
     grown = put("Slice", f"{name}.growth", deltas, np.array([2]), np.array([4]), axis)
     moved = put("Mul", f"{name}.moved", moved, around[:, 2:] * shift)
@@ -264,12 +290,12 @@ def decode(sheet: Sheet, op: Detect, deltas: str, name: str) -> str:
     grown = put("Min", f"{name}.bounded", grown, single(boxes.LARGEST_GROWTH))
     half = put("Mul", f"{name}.half", put("Exp", f"{name}.times", grown), around[:, 2:] / 2)
     low, high = put("Sub", f"{name}.low", centre, half), put("Add", f"{name}.high", centre, half)
-    return put("Concat", f"{name}.corners", low, high, axis=1)
+    return put("Concat", f"{name}.corners", low, high, axis=2)
 
 
 def has_area(sheet: Sheet, seen: str, name: str) -> str:
     """1 for each box of which something is in the picture, else 0, as a column of floats."""
-    put, axis = sheet.put, np.array([1])
+    put, axis = sheet.put, np.array([2])
     low = put("Slice", f"{name}.low", seen, np.array([0]), np.array([2]), axis)
     high = put("Slice", f"{name}.high", seen, np.array([2]), np.array([4]), axis)
     sides = put("Sub", f"{name}.sides", high, low)

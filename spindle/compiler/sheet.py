@@ -13,14 +13,18 @@ from spindle.compiler.protobuf import message
 Array = NDArray[Any]
 Side = int | str  # of a tensor; a name where it is free
 OPSET, IR_VERSION = 18, 8  # of 2022: what every importer reads today
-TYPES = {"float32": 1, "uint8": 2, "int32": 6, "int64": 7}  # onnx.TensorProto.DataType
+TYPES = {"float32": 1, "uint8": 2, "int8": 3, "int32": 6, "int64": 7}  # onnx.TensorProto.DataType
 PLANES, PIXELS = (0, 3, 1, 2), (0, 2, 3, 1)
 
 
 class Sheet:
-    """A model as it grows.  Each value may lie as planes, as pixels or both, turned only once."""
+    """A model as it grows.  Each value may lie as planes, as pixels or both, turned only once.
 
-    def __init__(self) -> None:
+    The names of the answers are kept for what goes out: where they are made they are called else.
+    """
+
+    def __init__(self, answers: frozenset[str] = frozenset()) -> None:
+        self.answers = answers
         self.nodes: list[bytes] = []
         self.constants: list[bytes] = []
         self.values: dict[tuple[str, tuple[int, ...]], str] = {}  # by name and layout
@@ -33,6 +37,7 @@ class Sheet:
             else value
             for place, value in enumerate(inputs)
         ]
+        name = f"{name}.made" if name in self.answers else name
         made = [name, *(f"{name}.{place}" for place in range(1, outputs))]
         self.nodes.append(
             message(
@@ -53,6 +58,11 @@ class Sheet:
     def keep(self, name: str, layout: tuple[int, ...], value: str) -> None:
         """Says under which name the graph's tensor lies here, and how."""
         self.values[name, layout] = value
+
+    def answer(self, name: str) -> None:
+        """Gives the graph's tensor out under its own name, as pixels."""
+        value = self.pixels(name)
+        self.nodes.append(message((1, [value]), (2, [name]), (3, name), (4, "Identity")))
 
     def planes(self, name: str) -> str:
         return self._laid(name, PLANES, PIXELS)

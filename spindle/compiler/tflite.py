@@ -1,11 +1,12 @@
 """How does a graph read as TensorFlow Lite?  A picture of bytes in, in operators its runtime has.
 
-Written without TensorFlow: a model is a few tables (compiler/flatbuffer.py).  Boxes, peaks and
-lengths are not among its operators; such an answer is finished outside, from what comes before it.
+Written without TensorFlow: a model is a few tables (compiler/flatbuffer.py).  Boxes and peaks
+are not among its operators; such an answer is finished outside, from what comes before it.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -20,16 +21,18 @@ from spindle.model.ops import Act, Add, Concat, Conv, Deconv, Image, Mean, Op, R
 from spindle.model.weights import Weights
 
 Array = NDArray[Any]
-LEFT_OUT = (Detect, Normalize, Peaks)  # the ops that it cannot say
+LEFT_OUT = (Detect, Peaks)  # the ops that it cannot say
 SAME, VALID = 0, 1
 ACTS: dict[Act, int] = {None: 0, "relu": 1, "relu6": 3}
-TYPES = {"float32": 0, "int32": 2, "uint8": 3}
+TYPES = {"float32": 0, "int32": 2, "uint8": 3, "int8": 9}
 # each operator's number, the number of its settings' table
 KINDS = {
     "ADD": (0, 11),
     "CONCATENATION": (2, 10),
     "CONV_2D": (3, 1),
     "DEPTHWISE_CONV_2D": (4, 2),
+    "DEQUANTIZE": (6, 38),
+    "L2_NORMALIZATION": (11, 12),
     "MUL": (18, 21),
     "RESHAPE": (22, 17),
     "RESIZE_BILINEAR": (23, 15),
@@ -40,7 +43,9 @@ KINDS = {
     "CAST": (53, 37),
     "ARG_MAX": (56, 40),
     "TRANSPOSE_CONV": (67, 49),
+    "QUANTIZE": (114, 89),
 }
+# and the first version of it that knows what is asked of it here, where that is not the first
 VERSIONS = {"CONV_2D": 2, "DEPTHWISE_CONV_2D": 2, "RESIZE_BILINEAR": 3, "TRANSPOSE_CONV": 4}
 
 
@@ -58,6 +63,8 @@ def whole(value: int) -> Number:
 
 class Model:
     """Tensors, buffers and operators as they are put down."""
+
+    versions = VERSIONS
 
     def __init__(self, batch: int) -> None:
         self.batch = batch
@@ -94,27 +101,30 @@ class Model:
         )  # fmt: skip
         return made
 
-    def written(self, outputs: list[int]) -> bytes:
+    def written(self, outputs: list[int], notes: Mapping[str, str]) -> bytes:
         codes = [
-            Table({0: byte(KINDS[kind][0]), 2: whole(version(kind)), 3: whole(KINDS[kind][0])})
+            Table({
+                0: byte(KINDS[kind][0]), 2: whole(self.versions.get(kind, 1)), 3: whole(KINDS[kind][0])
+            })
             for kind in self.codes
-        ]
+        ]  # fmt: skip
+        told = []
+        for name, text in sorted(notes.items()):
+            told.append(Table({0: name, 1: Number("I", len(self.buffers))}))
+            self.buffers.append(Table({0: np.frombuffer(text.encode(), np.uint8)}))
         main = Table({
             0: self.tensors, 1: ints([0]), 2: ints(outputs), 3: self.operators, 4: "main",
         })  # fmt: skip
-        root = Table({0: Number("I", 3), 1: codes, 2: [main], 3: "spindle", 4: self.buffers})
+        root = Table({
+            0: Number("I", 3), 1: codes, 2: [main], 3: "spindle", 4: self.buffers, 6: told,
+        })  # fmt: skip
         return flatbuffer.write(root, b"TFL3")
 
 
-def version(kind: str) -> int:
-    """Of an operator: the first that knows what is asked of it here."""
-    return {"RESIZE_BILINEAR": 3, "CONV_2D": 2, "DEPTHWISE_CONV_2D": 2, "TRANSPOSE_CONV": 4}.get(
-        kind, 1
-    )
-
-
-def write(graph: Graph, weights: Weights, batch: int = 1) -> bytes:
-    """The bytes of a .tflite file."""
+def write(
+    graph: Graph, weights: Weights, batch: int = 1, notes: Mapping[str, str] | None = None
+) -> bytes:
+    """The bytes of a .tflite file; `notes` are its metadata."""
     graph, weights = fold(graph, weights)
     model = Model(batch)
     model.tensor("image", (batch, *graph.input.shape), "uint8")
@@ -122,7 +132,7 @@ def write(graph: Graph, weights: Weights, batch: int = 1) -> bytes:
         own = {part: weights[f"{op.name}.{part}"] for part in op.weights}
         xs = [model.place[tensor.name] for tensor in op.inputs]
         model.place[op.name] = put(model, op, xs, own)
-    return model.written([model.place[tensor.name] for tensor in graph.outputs])
+    return model.written([model.place[tensor.name] for tensor in graph.outputs], notes or {})
 
 
 def put(model: Model, op: Op, xs: list[int], w: Weights) -> int:
@@ -153,15 +163,14 @@ def put(model: Model, op: Op, xs: list[int], w: Weights) -> int:
             settings = {2: Number("?", op.corners), 3: Number("?", not op.corners)}
             return model.put("RESIZE_BILINEAR", name, [xs[0], size], shape, Table(settings))
         case Rows():
-            to = ints([model.batch, *shape])
-            return model.put(
-                "RESHAPE", name, [xs[0], model.constant(f"{name}_to", to)], shape, Table({0: to})
-            )
+            return reshaped(model, name, xs[0], shape)
         case Concat():
             axis = 3 if op.axis == "channels" else 1
             return model.put("CONCATENATION", name, xs, shape, Table({0: whole(axis)}))
         case Softmax():
             return model.put("SOFTMAX", name, xs, shape, Table({0: Number("f", 1.0)}))
+        case Normalize():
+            return model.put("L2_NORMALIZATION", name, xs, shape)
         case ArgMax():
             axis_ = model.constant(f"{name}_axis", ints(3))
             settings = {0: byte(TYPES["int32"])}
@@ -204,8 +213,12 @@ def padded(model: Model, op: Conv, x: int) -> tuple[int, int]:
 def deconvolution(model: Model, op: Deconv, x: int, w: Weights) -> int:
     """Only the kind that TensorFlow's own padding says: the output is stride times the input."""
     height, width, _ = op.inputs[0].shape
-    if op.groups > 1 or op.output.shape[:2] != (height * op.stride, width * op.stride):
+    if op.output.shape[:2] != (height * op.stride, width * op.stride) or (
+        op.groups > 1 and not op.depthwise
+    ):
         raise ValueError(f"TensorFlow Lite has no transposed convolution such as {op.name}")
+    if op.depthwise:
+        return spaced(model, op, x, w)
     name, shape = op.name, op.output.shape
     size = model.constant(f"{name}_size", ints([model.batch, *shape]))
     inputs = [
@@ -214,3 +227,33 @@ def deconvolution(model: Model, op: Deconv, x: int, w: Weights) -> int:
     ]  # fmt: skip
     settings = {0: byte(SAME), 1: whole(op.stride), 2: whole(op.stride), 3: byte(ACTS[op.act])}
     return model.put("TRANSPOSE_CONV", name, inputs, shape, Table(settings))
+
+
+def spaced(model: Model, op: Deconv, x: int, w: Weights) -> int:
+    """A transposed depthwise convolution: zeros between the pixels, then a plain one backwards."""
+    name, (height, width, channels) = op.name, op.inputs[0].shape
+    zeros, wide = op.stride - 1, width * op.stride
+    after = model.constant(f"{name}_zeros", ints([(0, 0), (0, 0), (0, zeros), (0, 0)]))
+    for axis, old, new in (
+        ("columns", (height * width, 1, channels), (height * width, op.stride, channels)),
+        ("rows", (height, 1, wide * channels), (height, op.stride, wide * channels)),
+    ):
+        x = reshaped(model, f"{name}_{axis}", x, old)
+        x = model.put("PAD", f"{name}_{axis}_apart", [x, after], new)
+    high, (before, behind) = height * op.stride, (op.kernel - 1 - op.pads[0][0], op.pads[0][0])
+    x = reshaped(model, f"{name}_apart", x, (high, wide, channels))
+    edges = model.constant(f"{name}_edges", ints([(0, 0), *[(before, behind)] * 2, (0, 0)]))
+    framed = high + op.kernel - 1, wide + op.kernel - 1, channels
+    x = model.put("PAD", f"{name}_padded", [x, edges], framed)
+    backwards = np.ascontiguousarray(w["weight"][:, ::-1, ::-1].transpose(3, 1, 2, 0))
+    inputs = [
+        x, model.constant(f"{name}_weight", backwards), model.constant(f"{name}_bias", w["bias"])
+    ]  # fmt: skip
+    settings = {0: byte(VALID), 1: whole(1), 2: whole(1), 3: whole(1), 4: byte(ACTS[op.act])}
+    settings |= {5: whole(1), 6: whole(1)}
+    return model.put("DEPTHWISE_CONV_2D", name, inputs, op.output.shape, Table(settings))
+
+
+def reshaped(model: Model, name: str, x: int, shape: tuple[int, ...]) -> int:
+    to = ints([model.batch, *shape])
+    return model.put("RESHAPE", name, [x, model.constant(f"{name}_to", to)], shape, Table({0: to}))

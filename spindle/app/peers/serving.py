@@ -22,7 +22,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from spindle import app
+from spindle import data
 
 Array = NDArray[Any]
 Run = Callable[[Array], dict[str, Array]]  # pictures of bytes in, the graph's outputs out
@@ -94,6 +94,6 @@ def shared(load: Load, folder: Path, threads: int, precision: str) -> Run:
 def once(run: Run, picture: Path) -> None:
     """The place of the largest of the first output, for one picture file."""
     height, width = np.load(picture.parent / "pictures.npy", mmap_mode="r").shape[1:3]
-    pixels = np.asarray(app.read_picture(picture).resize((width, height)))
+    pixels = np.asarray(data.read_picture(picture).resize((width, height)))
     print(int(next(iter(run(pixels).values())).argmax()), flush=True)
     os._exit(0)  # the answer is out; how tidily a runtime leaves is not asked
