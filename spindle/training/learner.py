@@ -19,6 +19,7 @@ from spindle.model.heads import Task
 from spindle.model.ops import Conv, Op
 from spindle.model.weights import Model, Weights
 from spindle.training import machines
+from spindle.training.aware import settled
 from spindle.training.losses import Tensors, distil, learnt, loss_for, named
 from spindle.training.machines import Machine
 from spindle.training.mixing import vary
@@ -155,7 +156,7 @@ class Learner:
         if pictures:
             device = self.machine.device
             re_estimate(network.to(device), (p.to(device) for p in pictures()), self.still)
-        return network.weights()
+        return settled(network.graph, network.weights())
 
     def state(self) -> dict[str, Any]:
         return {
@@ -204,7 +205,7 @@ def taught_by(teacher: Model, graph: Graph, task: Task, machine: Machine) -> Net
     height, width, _ = graph.input.shape
     whole = learnt(teacher.graph.resized(height, width), task)
     ours, theirs = ([t.shape for t in g.outputs] for g in (graph, whole))
-    if teacher.task != task or ours != theirs:
+    if teacher.task != task or ours[: len(theirs)] != theirs:  # identities are one's own
         raise ValueError(
             f"this teacher answers in another form: {theirs} where {ours} is learnt; "
             f"it must have been taught the same task and classes"

@@ -28,6 +28,7 @@ from spindle.model.ops import (
     Rows,
 )  # fmt: skip
 from spindle.model.weights import Weights, initial, mismatch
+from spindle.training.aware import Grid, Steps, Whole, exact, numbers, on_grid
 
 Array = NDArray[Any]
 # what torch calls the parts of an op
@@ -38,6 +39,7 @@ NORM = {
     "mean": "norm.running_mean",
     "var": "norm.running_var",
 }
+GRID = {"scale": "grid.scale", "zero": "grid.zero", "step": "step"}
 
 
 class Network(nn.Module):
@@ -63,13 +65,14 @@ class Network(nn.Module):
 
     def forward(self, pictures: Tensor) -> Tensor | tuple[Tensor, ...]:
         pictures = pictures.contiguous(memory_format=self.order)
-        values: dict[str, Tensor] = {}
+        values: dict[str, Tensor | Steps] = {}
         for op, gone in zip(self.graph.ops, self.spent, strict=True):
-            inputs = [values[tensor.name] for tensor in op.inputs] or [pictures]
+            read = [values[tensor.name] for tensor in op.inputs] or [pictures]
+            inputs = read if exact(op) else map(numbers, read)
             values[op.name] = self.get_submodule(op.name)(*inputs)
             for name in gone:
                 del values[name]
-        outputs = tuple(values[tensor.name] for tensor in self.graph.outputs)
+        outputs = tuple(numbers(values[tensor.name]) for tensor in self.graph.outputs)
         return outputs if len(outputs) > 1 else outputs[0]
 
     def load(self, weights: Weights) -> None:
@@ -94,9 +97,9 @@ class Network(nn.Module):
     def _parts(self) -> list[tuple[Op, str, str]]:
         """Every array: whose it is, what the graph calls it, and what torch does."""
         return [
-            (op, part, f"{op.name}.{(CONV | NORM)[part]}")
+            (op, part, f"{op.name}.{(CONV | NORM | GRID)[part]}")
             for op in self.graph.ops
-            for part in op.weights | op.statistics
+            for part in op.weights | op.statistics | op.numbers
         ]
 
 
@@ -131,11 +134,17 @@ def from_torch(op: Op, weight: Tensor) -> Tensor:
 
 
 def layer(op: Op) -> nn.Module:
+    if isinstance(op, Conv):
+        parts = OrderedDict(convolution(op))
+        return Whole(op, parts) if op.whole else nn.Sequential(parts)
+    return on_grid(op, plain(op)) if op.grid else plain(op)
+
+
+def plain(op: Op) -> nn.Module:
+    """An op that makes numbers, and is no convolution."""
     match op:
         case Image():
             return ToRange(op)
-        case Conv():
-            return nn.Sequential(OrderedDict(convolution(op)))
         case BatchNorm():
             return nn.Sequential(OrderedDict(norm=batch_norm(op.output.shape[2], op.norm)))
         case Add():
@@ -151,7 +160,9 @@ def layer(op: Op) -> nn.Module:
             )
         case Rows():
             return Apply(
-                lambda x: x.permute(0, 2, 3, 1).reshape(len(x), -1, op.channels, 1).transpose(1, 2)
+                lambda x: (
+                    x.permute(0, 2, 3, 1).reshape(x.shape[0], -1, op.channels, 1).transpose(1, 2)
+                )
             )
         case Concat():
             return Apply(lambda *xs: torch.cat(xs, dim=1 if op.axis == "channels" else 2))
@@ -187,7 +198,9 @@ def convolution(op: Conv) -> list[tuple[str, nn.Module]]:
     )))  # fmt: skip
     if op.norm:
         parts.append(("norm", batch_norm(op.channels, op.norm)))
-    if op.act:
+    if op.grid:
+        parts.append(("grid", Grid(op.channels)))  # which bends as well
+    elif op.act:
         bend = nn.ReLU6 if op.act == "relu6" else nn.ReLU
         parts.append(("act", bend(inplace=True)))  # nobody else reads what stands before it
     return parts

@@ -50,7 +50,12 @@ def watch(module: nn.Module, tally: Tally) -> RemovableHandle:
 
 
 def normless(graph: Graph) -> set[str]:
-    """The convolutions that a norm belongs to and that have none: all but the predictors."""
+    """The convolutions that a norm belongs to and that have none: all but the predictors.
+
+    Between bytes there is no place for any.
+    """
+    if any(op.grid for op in graph.ops):
+        return set()
     ends = {op.name for tensor in graph.outputs for op in lead(graph, tensor)}
     return {
         op.name

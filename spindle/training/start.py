@@ -79,13 +79,16 @@ def train(
             if state and "learner" not in state:
                 return weights.load(folder / MODEL)
             run = Run(folder, data, recipe, machine, graph, notes, settings, watch)
+            if recipe.cached and any(op.grid for op in graph.ops):
+                raise ValueError("a last layer of bytes is not fitted alone: leave out --cached")
             if recipe.cached:
                 return last_layer(run, first, teacher)
-            if state and recipe.norms != "frozen":
-                run = replace(run, graph=normed(graph))
-                first = initial(run.graph)  # in whose place the state comes
-            elif normless(graph) and recipe.norms != "frozen":
-                graph, first = estimate(graph, first, run.counted())
+            if normless(graph) and recipe.norms != "frozen":
+                if state:
+                    graph = normed(graph)
+                    first = initial(graph)  # in whose place the state comes
+                else:
+                    graph, first = estimate(graph, first, run.counted())
                 run = replace(run, graph=graph)
             return teach(run, first, teacher, state)
 

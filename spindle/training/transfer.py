@@ -63,6 +63,13 @@ def begin(
             "a network that starts from a model keeps that model's kind and width: "
             "leave those two out, or start from nothing"
         )
+    if any(op.grid for op in start.graph.ops):
+        fits = task, None, None, None, start.labels if task != "embed" else tuple(labels)
+        if (start.task, head, size, output_stride, tuple(labels)) != fits:
+            raise ValueError(
+                f"bytes fit only what they are measured on, a network that can {start.task} "
+                f"({listed(start.labels)}), as it is: teach it anything else in float, then --int8"
+            )
     if start.task == task and (head is None or wears(start.graph, head)):
         return from_its_own(start, labels, size, output_stride, seed)
     return from_another(start, task, labels, size, head or USUAL[task], output_stride, seed)
@@ -138,6 +145,7 @@ def from_its_own(
     places = [(new + own, old + own) for new, old in pairs] + ([(0, 0)] if own else [])
     none = against(start) if len(pairs) < len(labels) else slice(0, 0)
     weights = initial(graph, seed)
+    weights |= {name: start.weights[name] for name in graph.arrays if name not in weights}
     for name, array in weights.items():
         if name.split(".")[0] not in rows:
             weights[name] = start.weights[name].copy()
