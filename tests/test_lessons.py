@@ -46,7 +46,7 @@ def test_from_nothing_to_a_judged_model(
 
 def test_help_knows_every_hyperparameter(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit):
-        main(["train", "--help"])
+        main(["train", "--help-all"])
     said = capsys.readouterr().out
     assert "--judge-every" in said and "--no-cached" in said and "example: spindle train" in said
     with pytest.raises(SystemExit):
@@ -89,6 +89,7 @@ def test_broken_data_is_told_and_left_out(
         (["train", "DATA", "--weights", "absent.pth"], "there is no file absent.pth"),
         (["train", "DATA", "--freeze", "block99"], "cannot freeze up to 'block99'"),
         (["train", "DATA", "--task", "detect"], "not detect"),
+        (["train", "DATA", "--int8"], "--int8 teaches what knows all else already"),
         (["check", "EMPTY"], "is empty, but data is"),
         (["bench", "--plot", "bars.jpg"], "let it end in .png"),
         (["draw", "pose", "here", "--number", "1"], "too few or too small to learn from"),

@@ -12,8 +12,12 @@ import numpy as np
 import pytest
 from PIL import Image as Pillow
 
+from spindle import app
 from spindle.app.cli import main
-from spindle.app.predictor import LONG, Predictor, load
+from spindle.app.looking import camera
+from spindle.app.predictor import Predictor, load
+from spindle.app.readings import MANY
+from spindle.app.seeing import LONG
 from spindle.compiler import api
 from spindle.data.results import Boxes, Classification, Result
 from spindle.data.synthetic import scene
@@ -140,3 +144,123 @@ def test_a_jpeg_of_ordinary_size_is_decoded_whole(place: Path, tmp_path: Path) -
     Pillow.fromarray(scene(2, 2 * SIDE, 3 * SIDE).picture).save(path)
     predictor = load(place / "m.safetensors")
     assert predictor(path, 0) == predictor(Pillow.open(path), 0)
+
+
+def lines_of(path: Path) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in path.read_text().splitlines()]
+
+
+def test_a_pattern_is_what_it_fits(
+    place: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    photographs(tmp_path / "photos")
+    (tmp_path / "photos" / "a[1].png").write_bytes((tmp_path / "photos" / "1.png").read_bytes())
+    for pattern, wanted in (
+        ("photos/[012].*", ["0.jpg", "1.png", "2.jpg"]),
+        ("**/6.jpg", ["6.jpg"]),
+        ("phot*", ["0.jpg", "1.png", "2.jpg", "5.png", "6.jpg", "a[1].png"]),
+        ("photos/a[1].png", ["a[1].png"]),  # a file of this very name
+    ):
+        main(["predict", str(place / "m.safetensors"), str(tmp_path / pattern), "--json"])
+        said = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+        assert [Path(line["image"]).name for line in said] == wanted
+    assert main(["predict", str(place / "m.safetensors"), str(tmp_path / "none*.jpg")]) == 1
+    assert "none*.jpg cannot be read" in capsys.readouterr().err
+
+
+def test_a_long_folder_goes_on_where_it_was_stopped(
+    place: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    good, out = photographs(tmp_path / "photos"), tmp_path / "r.jsonl"
+    asked = ["predict", str(place / "m.so"), str(tmp_path / "photos"), "-o", str(out)]
+    assert main(asked) == 1
+    said, err = capsys.readouterr()
+    assert said == f"{out}: 5 lines\n" and err.count("\n") == 2
+    whole = out.read_bytes()
+    out.write_bytes(whole[: len(whole) * 2 // 3])  # stopped within a line
+    assert main(asked) == 1 and out.read_bytes() == whole
+    assert "3 are in" in capsys.readouterr().err
+    assert [line["image"] for line in lines_of(out)] == good
+    assert main(["predict", str(place / "m.so"), *good, "-o", str(out)]) == 0
+    assert capsys.readouterr().err == f"spindle: 5 are in {out} already\n"
+    assert out.read_bytes() == whole
+
+
+def film(path: Path) -> list[Pillow.Image]:
+    """A video of three drawn scenes, and what is in it."""
+    av = pytest.importorskip("av", reason="PyAV is absent: pip install 'spindle[video]'")
+    scenes = [scene(number, 64, 96).picture for number in range(3)]
+    with av.open(str(path), "w") as file:
+        stream = file.add_stream("mpeg4", rate=5)
+        stream.width, stream.height, stream.pix_fmt = 96, 64, "yuv420p"
+        for pixels in scenes:
+            file.mux(stream.encode(av.VideoFrame.from_ndarray(pixels)))
+        file.mux(stream.encode())
+    with av.open(str(path)) as file:
+        return [frame.to_image() for frame in file.decode(video=0)]
+
+
+def test_a_video_is_told_frame_by_frame_and_gone_on_with(
+    place: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    frames, out = film(path := tmp_path / "a.mp4"), tmp_path / "r.jsonl"
+    asked = ["predict", str(place / "m.so"), str(path), "--threshold", "0"]
+    assert main([*asked, "--save", str(tmp_path / "drawn"), "--json"]) == 0
+    said = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    assert [(line["frame"], line["time"]) for line in said] == [(0, 0), (1, 0.2), (2, 0.4)]
+    predictor = load(place / "m.so")
+    for line, frame in zip(said, frames, strict=True):
+        assert {"image": str(path), "frame": line["frame"], "time": line["time"]} | predictor(
+            frame, 0, top=5
+        ).to_json() == line
+    drawn = sorted(file.name for file in (tmp_path / "drawn").iterdir())
+    assert drawn == [f"a-00000{number}.png" for number in range(3)]
+    assert main([*asked, "-o", str(out)]) == 0 and lines_of(out) == said
+    whole = out.read_bytes()
+    out.write_bytes(whole[: whole.rindex(b'{"image') + 9])
+    assert main([*asked, "-o", str(out)]) == 0 and out.read_bytes() == whole
+
+
+def test_a_bad_video_is_named_at_the_end_like_a_bad_picture(
+    place: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    film(tmp_path / "a.mp4")
+    (tmp_path / "b.mp4").write_text("not a video")
+    good = photographs(tmp_path / "photos")[0]
+    pictures = [str(tmp_path / "b.mp4"), good, str(tmp_path / "a.mp4"), "camera:77"]
+    assert main(["predict", str(place / "m.so"), *pictures]) == 1
+    out, err = capsys.readouterr()
+    assert len(out.splitlines()) == 4 and f"{tmp_path / 'a.mp4'} frame 2: " in out
+    assert [line.split()[1] for line in err.splitlines()] == [pictures[0], pictures[3]]
+
+
+def test_what_moves_takes_an_extra(
+    place: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def absent(*_: object) -> None:
+        raise ModuleNotFoundError("No module named 'av'")
+
+    monkeypatch.setitem(vars(app), "frames", absent)
+    assert main(["predict", str(place / "m.so"), str(tmp_path / "a.mp4")]) == 2
+    assert capsys.readouterr().err.endswith("not here: pip install 'spindle[video]'\n")
+
+
+@pytest.mark.parametrize(
+    ("name", "number"),
+    [("camera", 0), ("camera:0", 0), ("camera:12", 12), ("camera:", None), ("camera:x", None),
+     ("camera:-1", None), ("camera.jpg", None), ("cameras", None)],
+)  # fmt: skip
+def test_a_camera_has_a_number(name: str, number: int | None) -> None:
+    assert camera(name) == number
+
+
+def test_many_pictures_are_compiled_for(
+    place: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    foreseen: list[int] = []
+    monkeypatch.setattr(Predictor, "foresee", lambda _, pictures: foreseen.append(pictures))
+    good = photographs(tmp_path / "photos")
+    main(["predict", str(place / "m.safetensors"), good[0]])
+    main(["predict", str(place / "m.safetensors"), *good])
+    main(["predict", str(place / "m.safetensors"), str(tmp_path / "a.mp4")])
+    assert foreseen == [5, MANY]

@@ -11,9 +11,11 @@ import pytest
 from PIL import Image as Pillow
 
 import spindle
-from spindle.app.predictor import Predictor
+from spindle.app.predictor import Predictor, room
+from spindle.data.datasets import find, parted
+from spindle.data.drawn import draw_data
 from spindle.data.labels import KEYPOINTS
-from spindle.data.preprocess import prepare
+from spindle.data.preprocess import Unreadable, prepare
 from spindle.data.reading import places
 from spindle.data.results import Boxes, Classification, Embedding, Mask, Pose
 from spindle.data.synthetic import scene
@@ -265,3 +267,72 @@ def test_a_segmenter_is_known_by_its_arg_max_and_not_by_names() -> None:
     for result in (predictor(picture), predictor(picture, scales=(0.5, 1.0), flip=True)):
         assert isinstance(result, Mask)
         assert result.pixels.shape == (50, 40) and len(result.labels) == 4
+
+
+def test_a_list_gives_a_list_in_its_order(tmp_path: Path) -> None:
+    predictor = Predictor(model("classifier"))
+    pictures = [scene(number, 60, 80).picture for number in range(5)]
+    alone = [predictor(picture) for picture in pictures]
+    Pillow.fromarray(pictures[1]).save(path := tmp_path / "a.png")
+    mixed = [pictures[0], path, Pillow.fromarray(pictures[2]), *pictures[3:]]
+    assert predictor(mixed) == predictor(tuple(mixed)) == alone and predictor([]) == []
+    assert len(set(alone)) == 5
+    with pytest.raises(Unreadable, match="absent.png cannot be read"):
+        predictor([PICTURE, "absent.png"])
+
+
+def test_a_frame_of_a_video_is_a_picture() -> None:
+    class Frame:
+        def to_image(self) -> Pillow.Image:
+            return Pillow.fromarray(PICTURE)
+
+    for head in ("classifier", "ssdlite"):
+        predictor = Predictor(model(head))
+        assert predictor(Frame(), 0) == predictor(PICTURE, 0)
+        assert predictor([Frame()], 0) == [predictor(PICTURE, 0)]
+
+
+def test_a_predictor_is_printed_short() -> None:
+    assert repr(Predictor(model("classifier"))) == "Predictor(classify, 65 x 65, 3 names)"
+
+
+def test_as_many_classes_as_are_asked_for() -> None:
+    whole: Any = Predictor(model("classifier"))(PICTURE)
+    first: Any = Predictor(model("classifier"))(PICTURE, top=2)
+    assert first.classes == whole.classes[:2]
+
+
+def shapes(folder: Path) -> Path:
+    draw_data(folder, "classify", 60, 32)
+    return folder
+
+
+def test_a_model_is_taught_and_judged(tmp_path: Path) -> None:
+    data = shapes(tmp_path / "shapes")
+    start = Predictor(model("classifier"))
+    taught = start.train(data, tmp_path / "run", "tiny", 32, epochs=1)
+    assert (tmp_path / "run" / "model.safetensors").exists() and taught.task == "classify"
+    found = parted(find(data))
+    assert taught.names == found.labels
+    scores = taught.evaluate(data)
+    right = 0
+    for sample in found.splits["val"]:
+        result: Any = taught(sample.picture)
+        right += result.classes[0][0] == found.labels[sample.kind]
+    assert scores["top1"] == pytest.approx(right / len(found.splits["val"]))
+    assert set(scores["classes"]) == set(found.labels)
+    with pytest.raises(ValueError, match="no class in common"):
+        Predictor(model("classifier", labels=("x", "y", "z"))).evaluate(data)
+    with pytest.raises(ValueError, match="there is no recipe 'soup'"):
+        start.train(data, tmp_path / "other", "soup")
+
+
+def test_a_model_is_measured() -> None:
+    done = Predictor(model("classifier")).bench(rounds=1, against=("torch",))
+    assert [result.runtime for result in done.results] == ["torch"]
+
+
+def test_what_this_spindle_cannot_do_is_a_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("spindle.app.predictor.later", object())
+    with pytest.raises(ValueError, match="no room of this Spindle exports models"):
+        room("export_model", "exports")

@@ -9,9 +9,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from spindle.app import stream
-from spindle.app.stream import AHEAD, MANY, in_order
-from spindle.compiler import build
+from spindle.app.stream import AHEAD, in_order
 
 
 @pytest.mark.parametrize("threads", [1, 2, 5])
@@ -60,15 +58,3 @@ def test_what_goes_wrong_is_raised_and_the_rest_is_left(recwarn: pytest.Warnings
             told.append(item)
     assert told == [0, 1, 2] and len(begun) <= 4 + AHEAD * 2
     assert not recwarn.list
-
-
-def test_many_pictures_are_worth_compiling_for_where_that_can_be_done(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    def absent(_: object) -> None:
-        raise ValueError("there is no C compiler here")
-
-    monkeypatch.setattr(build, "find", lambda _: "zig")
-    assert (stream.quickest(MANY - 1), stream.quickest(MANY)) == (None, "c")
-    monkeypatch.setattr(build, "find", absent)
-    assert stream.quickest(MANY) is None

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 from collections.abc import Callable
+from dataclasses import dataclass, field
 from typing import Literal
 
 import pytest
 
-from spindle.app.verbs import reading, run
+from spindle.app import cli
+from spindle.app.verbs import parsers, reading, run, takes, words
 
 CALLS: list[tuple[object, ...]] = []
 
@@ -206,3 +209,95 @@ def test_the_verb_decides_the_exit() -> None:
 def test_a_choice_may_be_left_unsaid() -> None:
     assert reading(Literal["crop", "pad"] | None)["choices"] == ("crop", "pad")
     assert reading(float | None) == {"type": float}
+
+
+@dataclass(frozen=True)
+class Oven:
+    """How it is heated."""
+
+    heat: float = field(default=200.0, metadata={"help": "degrees"})
+    grill: bool = field(default=False, metadata={"help": "from above"})
+    wood: str = field(default="", metadata={"help": "to burn"})
+    kind_of_fan: Literal["none", "hot"] = field(default="none", metadata={"help": "of air"})
+
+
+@takes(lambda: Oven, "out", "heat")
+def roast(what: str, out: str = "plate", rare: bool = False, **said: object) -> int:
+    """Roasts.
+
+    what: the thing
+    out: where to
+    rare: not long
+    Example: kitchen roast --heat 250
+    """
+    CALLS.append((what, out, rare, said))
+    return 0
+
+
+def helped(capsys: pytest.CaptureFixture[str], *argv: str) -> str:
+    with pytest.raises(SystemExit) as caught:
+        run((bake, roast), "A kitchen.", "1.2", argv)
+    assert caught.value.code == 0
+    return capsys.readouterr().out
+
+
+def test_help_shows_what_is_common_and_the_rest_when_asked(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    short = helped(capsys, "roast", "--help")
+    assert "usage: spindle roast WHAT [flags]" in short
+    assert "--heat X" in short and "degrees (200.0)" in short and "--out OUT" in short
+    assert "--help-all" in short and "there is more (--help-all)" in short
+    assert not any(flag in short for flag in ("--rare", "--grill", "--wood", "--kind-of-fan"))
+    whole = helped(capsys, "roast", "--help-all")
+    assert "How it is heated." in whole and "none|hot" in whole and "--no-grill" in whole
+    assert "to burn\n" in whole and "()" not in whole and "--rare" in whole
+
+
+def test_what_help_does_not_show_can_be_said() -> None:
+    CALLS.clear()
+    argv = ["roast", "goose", "--rare", "--wood", "oak", "--kind-of-fan", "hot", "--no-grill"]
+    assert run((roast,), "", "1", argv) == 0
+    said = {"wood": "oak", "kind_of_fan": "hot", "grill": False}
+    assert CALLS.pop() == ("goose", "plate", True, said)
+
+
+def test_the_program_says_what_its_exits_mean(capsys: pytest.CaptureFixture[str]) -> None:
+    said = helped(capsys, "--help")
+    for code in (0, 1, 2, 130):
+        assert f"\n  {code} " in said
+    assert "usage: spindle bake WHAT EGGS ... [flags]" in helped(capsys, "bake", "--help")
+
+
+def test_words_are_all_that_may_follow() -> None:
+    said, known = words((bake, roast))["roast"]
+    assert said == "Roasts." and [word.says for word in known if not word.flags] == ["the thing"]
+    flags = {flag: word for word in known for flag in word.flags}
+    assert {"--help", "--help-all", "-o", "--out", "--rare", "--heat", "--no-grill"} <= set(flags)
+    assert flags["--kind-of-fan"].choices == ("none", "hot") and flags["--rare"].alone
+    assert not flags["--heat"].alone
+
+
+@pytest.mark.parametrize("verb", [None, *cli.VERBS])
+def test_help_fits_a_screen_and_has_an_example(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, verb: str | None
+) -> None:
+    for columns in ("80", "100"):
+        monkeypatch.setenv("COLUMNS", columns)
+        with pytest.raises(SystemExit) as caught:
+            cli.main([*([verb] if verb else []), "--help"])
+        lines = (out := capsys.readouterr().out).splitlines()
+        assert caught.value.code == 0 and len(lines) <= 40 and "()" not in out
+        assert not verb or lines[-1].startswith("example: ")
+        assert all(len(line) <= 100 for line in lines)
+
+
+def test_every_example_is_understood() -> None:
+    """The words after it, that is: what they name need not be here."""
+    verbs = {name: verb() for name, verb in cli.VERBS.items()}
+    for name, verb in verbs.items():
+        example = (verb.__doc__ or "").partition("Example:")[2].strip()
+        argv = re.sub(r"^source <\((.*)\)$", r"\1", example).split()
+        assert argv[:2] == ["spindle", name]
+        parser, _ = parsers({name: verb}, "", "", [name], True)
+        assert parser.parse_args(argv[1:]).verb == name

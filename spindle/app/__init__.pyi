@@ -2,6 +2,7 @@ from spindle.app.bench import lively as lively
 from spindle.app.bench import measure as measure
 from spindle.app.draw import contact_sheet as contact_sheet
 from spindle.app.draw import draw_result as draw_result
+from spindle.app.film import frames as frames
 from spindle.app.judgement import headline as headline
 from spindle.app.judgement import show_scores as show_scores
 from spindle.app.opening import open_model as open_model
@@ -9,11 +10,11 @@ from spindle.app.peers.prepare import PEERS as PEERS
 from spindle.app.practice import bench_training as bench_training
 from spindle.app.predictor import MULTI_SCALE as MULTI_SCALE
 from spindle.app.predictor import load as load
+from spindle.app.quantizing import quantize_model as quantize_model
 from spindle.app.standings import draw_bench as draw_bench
 from spindle.app.standings import show_bench as show_bench
 from spindle.app.standings import show_layers as show_layers
 from spindle.app.stream import in_order as in_order
-from spindle.app.stream import quickest as quickest
 from spindle.app.watching import Watcher as Watcher
 from spindle.data.check import examine as examine
 from spindle.data.datasets import find as find

@@ -8,7 +8,8 @@ from collections.abc import Callable, Sequence
 
 from spindle import __version__
 from spindle.app import asked
-from spindle.app.verbs import Verb, run
+from spindle.app.completion import Shell, script
+from spindle.app.verbs import Verb, run, words
 
 ABOUT = "MobileNetV2 made whole: one graph, many readings."
 VERBS: dict[str, Callable[[], Verb]] = {
@@ -19,9 +20,12 @@ VERBS: dict[str, Callable[[], Verb]] = {
     "info": lambda: asked.info,
     "predict": lambda: asked.predict,
     "adopt": lambda: asked.adopt,
+    "quantize": lambda: asked.quantize,
     "compile": lambda: asked.compile_,
+    "export": lambda: asked.export,
     "bench": lambda: asked.bench,
     "demo": lambda: asked.demo,
+    "completion": lambda: completion,
 }
 
 
@@ -40,3 +44,13 @@ def opened(argv: Sequence[str]) -> list[Verb]:
     """The verb that is asked for, its room alone opened; for help, all of them."""
     named = [name for name in argv[:1] if name in VERBS] or VERBS
     return [VERBS[name]() for name in named]
+
+
+def completion(shell: Shell) -> int:
+    """The script by which a shell completes verbs, flags and their values.
+
+    shell: bash, zsh or fish
+    Example: source <(spindle completion bash)
+    """
+    print(script(shell, words([verb() for verb in VERBS.values()])), end="")
+    return 0

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import json as jsonlib
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Literal
 
 from spindle import app, training
+from spindle.app import report as pages
 from spindle.app.progress import Bar
 from spindle.app.typed import numbers, sides
 from spindle.app.verbs import takes
@@ -19,7 +21,11 @@ Form = Literal[
 ]  # as data/datasets.py has them, which is too much to open for a help text
 
 
-@takes(lambda: training.Recipe)
+@takes(
+    lambda: training.Recipe,
+    "out", "task", "weights", "model", "size", "head", "split", "recipe", "device", "json",
+    "epochs", "batch", "rate", "freeze", "seed",
+)  # fmt: skip
 def train(
     data: str,
     out: str = "run",
@@ -33,6 +39,7 @@ def train(
     family: Literal["paper", "torch"] | None = None,
     output_stride: int | None = None,
     teacher: str | None = None,
+    int8: bool = False,
     split: float = 0.2,
     recipe: str | None = None,
     device: str = "auto",
@@ -41,24 +48,26 @@ def train(
 ) -> int:
     """Teaches a network on your pictures, and keeps the best of it; goes on where it was stopped.
 
-    data: a folder, an annotation file, a CSV or tar shards: what it is, is found out by looking
-    out: the folder of the run: model.safetensors, metrics.jsonl, curves.png
+    data: a folder, an annotation file, a CSV or tar shards: found out by looking
+    out: the folder of the run: model.safetensors, curves.png, report.html ...
     task: where the data would do for several
     format: where looking would find another
     weights: to begin with: a model file, a published point, or weights of another project
-    model: without weights: mobilenetv2, mobilenetv1, or a point such as mobilenetv2-0.35-96
+    model: without weights: mobilenetv2, mobilenetv1, or a point: mobilenetv2-0.35-96
     width: the width multiplier (1.0)
     size: of the picture: 224, or 192x256 for height and width (the model's own)
     head: such as ssdlite, deeplab-aspp or pose-light (the task's usual one)
-    family: padding and norms of a network from nothing, as in the paper's code or in torchvision
+    family: padding and norms from nothing, as in the paper's code or in torchvision
     output_stride: 32, 16 or 8 (the head's own)
     teacher: a model file whose answers are learnt from as well
-    split: the share of the pictures that is kept to judge by, where the data has no such part
-    recipe: paper, modern, finetune, ssdlite, deeplab, pose, reid, frozen, quick or tiny
+    int8: learns with the rounding of bytes; a float model is quantized, and is its own teacher
+    split: the share of the pictures kept to judge by, where the data has no such part
+    recipe: paper, modern, finetune, ssdlite, deeplab, pose, reid, frozen, aware, quick or tiny
     device: cpu, cuda, or whatever else torch knows
     json: the model's metrics as JSON
     Example: spindle train photos --weights mobilenetv2-1.0-224 --recipe frozen --out run
     """
+    command = pages.command(train, locals())
     found = app.find(data, task, format)
     if found.problems:
         first = " ".join(str(found.problems[0]).split())
@@ -68,17 +77,25 @@ def train(
             file=sys.stderr,
         )
     start = app.open_model(weights) if weights else None
-    named = recipe or training.usual(found.task, start is not None)
+    mentor = app.open_model(teacher) if teacher else None
+    if int8 and start is None:
+        raise ValueError("--int8 teaches what knows all else already: name it by --weights")
+    rounded = start is not None and any(op.grid for op in start.graph.ops)
+    if int8 and start and not rounded:
+        start, mentor = app.quantize_model(start, data).model, mentor or start
+    usual = "aware" if int8 or rounded else training.usual(found.task, start is not None)
     watcher = app.Watcher(Path(out), found.task)
     try:
         taught = training.train(
-            found, out, training.named(named, **changed), start,
-            app.open_model(teacher) if teacher else None, device, split, watcher,
+            found, out, training.named(recipe or usual, **changed), start, mentor, device, split,
+            watcher,
             model=model, width=width, size=sides(size), head=head, output_stride=output_stride,
             **({"family": FAMILIES[family]} if family else {}),
         )  # fmt: skip
     finally:
         watcher.bar.end()
+    if taught.hash:  # of many machines the first, which has kept it
+        pages.of_run(Path(out), found, taught, split, command)
     if json:
         print(jsonlib.dumps({"model": str(Path(out) / "model.safetensors")} | taught.metrics))
     else:
@@ -101,6 +118,7 @@ def eval_(
     scales: str | None = None,
     flip: bool = False,
     shared: bool = False,
+    report: str | None = None,
     json: bool = False,
 ) -> int:
     """How good a model is, by the official metrics of its task.
@@ -116,9 +134,11 @@ def eval_(
     scales: sizes at which a segmenter looks, such as 0.5,1,1.5; "all" for the paper's six
     flip: the segmenter looks at the mirrored picture too
     shared: judge by those classes only that the model and the data both know
+    report: the page to write (report.html beside a run's model, else here)
     json: all of it as JSON
     Example: spindle eval run/model.safetensors photos
     """
+    command, page = pages.command(eval_, locals()), pages.beside(model, report)
     looks = app.MULTI_SCALE if scales == "all" else numbers(scales, "scales")
     predictor = app.load(model, reading)
     found = app.find(data, task or predictor.task, format)
@@ -131,13 +151,16 @@ def eval_(
             f"{', '.join(predictor.names[:3])} ..., the data {', '.join(found.labels[:3])} ..."
         )
     bar = Bar("judging", len(samples), "pictures")
+    witness = pages.Witness(
+        lambda picture: predictor(picture, 0.0, looks, flip),
+        samples, found.task, found.labels, only,
+    )  # fmt: skip
     try:
-        judge = app.evaluate(
-            lambda picture: predictor(picture, 0.0, looks, flip),
-            samples, found.task, found.labels, bar.show, only,
-        )  # fmt: skip
+        judge = app.evaluate(witness, witness, found.task, found.labels, bar.show, only)
     finally:
         bar.end()
+    judged = replace(found, splits={part: samples})
+    pages.of_eval(page, model, predictor, judged, judge, witness, command)
     known = judge.scores() | {"classes": judge.per_class()}
     print(jsonlib.dumps(known) if json else app.show_scores(judge))
     return 0

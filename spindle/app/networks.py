@@ -8,7 +8,7 @@ from typing import Any, Literal
 
 from spindle import app
 from spindle.app import table
-from spindle.app.predictor import outside
+from spindle.app.predictor import onnx_file, outside
 from spindle.app.typed import lines, numbers, sides
 from spindle.compiler import stamp
 from spindle.compiler.targets import LIBRARIES
@@ -61,10 +61,12 @@ def info(
     said = {name: value for name, value in asked.items() if value is not None}
     said |= {"family": FAMILIES[family]} if family != "paper" else {}
     said |= {"ablation": ablation} if ablation != Ablation() else {}
-    if Path(model).suffix in LIBRARIES:
+    if Path(model).suffix in (*LIBRARIES, ".onnx"):
         unchanged(model, said)
-        built = stamp.read(Path(model))
-        print(jsonlib.dumps(built, indent=1) if json else compiled(model, built))
+        exported = Path(model).suffix == ".onnx"
+        built = onnx_file(Path(model)).info if exported else stamp.read(Path(model))
+        lines = outward(model, built) + ([] if exported else compiled(built))
+        print(jsonlib.dumps(built, indent=1) if json else "\n".join(lines))
         return 0
     title, graph, known = described(model, said)
     if json:
@@ -114,24 +116,29 @@ def unchanged(model: str, said: dict[str, Any]) -> None:
         )
 
 
-def compiled(name: str, known: dict[str, Any]) -> str:
-    """What a compiled model says of itself."""
+def outward(name: str, known: dict[str, Any]) -> list[str]:
+    """What a compiled or exported model says of itself."""
     image = outside(known).image
     labels = f", {len(known['labels'])} labels" if known["labels"] else ""
     outputs = (f"{o['name']} ({' x '.join(map(str, o['shape']))})" for o in known["outputs"])
-    shared = f"{known['threads']} threads" if known["threads"] > 1 else "1 thread"
-    lines = [
+    return [
         table.bold(f"{name}: {known['task']}, {table.shape(image.output)}{labels}"),
         table.preparation(image),
         *known["source"],
         f"answers: {', '.join(outputs)}",
-        f"compiled for {known['system']} on {known['machine']} ({known['isa']}), for {shared}",
+        f"of the model {known['hash'][:16]}, by Spindle {known['versions']['spindle']}",
+    ]
+
+
+def compiled(known: dict[str, Any]) -> list[str]:
+    """What more there is to say of a library."""
+    shared = f"{known['threads']} threads" if known["threads"] > 1 else "1 thread"
+    return [
+        f"compiled for {known['system']} on {known['machine']} ({known['isa']}), for {shared}, "
+        f"by {known['compiler']}",
         f"works in {known['arena']:,} bytes beside its weights",
         f"the CPU must have: {', '.join(known['needs']) or 'nothing special'}",
-        f"of the model {known['hash'][:16]}, by Spindle {known['versions']['spindle']} "
-        f"and {known['compiler']}",
     ]
-    return "\n".join(lines)
 
 
 def adopt(

@@ -1,89 +1,126 @@
-"""A picture in, a result out: a model behind any of its readings."""
+"""A picture in, a result out: a model behind any of its readings, and all that it can do."""
 
 from __future__ import annotations
 
-import threading
-from collections.abc import Callable, Sequence
-from dataclasses import replace
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol, overload
 
 import numpy as np
 from numpy.typing import NDArray
 
-from spindle import training
 from spindle.app import later
+from spindle.app.readings import Built, Quickest, reading_of
+from spindle.app.seeing import Sight
 from spindle.compiler.library import Library
 from spindle.compiler.targets import LIBRARIES
 from spindle.data import preprocess
-from spindle.data.reading import names, read_mask, read_output
+from spindle.data.reading import names, read_mask
 from spindle.data.results import Classification, Mask, Result
 from spindle.model.graph import Graph
 from spindle.model.ops import Image, Tensor
 
 Array = NDArray[Any]
-Run = Callable[[Graph, Array], dict[str, Array]]
-READINGS = ("numpy", "torch", "c")
-MOST_NETWORKS = 8  # that a predictor keeps, one for each size a segmenter looks at
-LONG = 1 << 14  # a side of a picture that Pillow makes small, whoever runs the network
 MULTI_SCALE = (0.5, 0.75, 1.0, 1.25, 1.5, 1.75)  # the paper's, for segmentation
 
 
 def load(
     source: str | Path, reading: str | None = None, threads: int = 1, **unsaid: Any
 ) -> Predictor:
-    """A model by its file, by somebody else's weights, or by a published name; or a compiled one.
+    """A model by its file, by somebody else's weights, or by a published name.
 
-    The reading is numpy if none is said.  `unsaid` is what a foreign file does not tell: `size`,
-    `labels` and the rest that `adopt_weights` knows.  `threads` are for compiled models, and for
-    the reading "c", which compiles.
+    What the file is decides what runs it: a compiled model runs itself, an .onnx that Spindle has
+    exported runs in ONNX Runtime.  All other files hold weights.  If they were compiled here
+    before, that library is taken at once; else numpy runs them, and from the 50th picture on (of a
+    list of so many, from the first) a library that is then compiled, where a C compiler is found.
+
+    `reading` insists: numpy, torch, or c, which compiles before the first picture.  `unsaid` is
+    what a foreign file does not tell: `size`, `labels` and the rest that `adopt_weights` knows.
+    `threads` share one picture.
     """
     path = Path(source)
-    if path.suffix not in LIBRARIES:
-        return Predictor(later.open_model(source, **unsaid), reading or "numpy", threads)
-    if reading not in (None, "c"):
-        raise ValueError(f"{path} is compiled: its reading is c, it has no {reading}")
+    if path.suffix not in (*LIBRARIES, ".onnx"):
+        return Predictor(later.open_model(source, **unsaid), reading, threads)
+    own = "c" if path.suffix in LIBRARIES else None
+    if reading not in (None, own):
+        how = "is compiled: its reading is c" if own else "is run by ONNX Runtime"
+        raise ValueError(f"{path} {how}, it has no {reading}")
     if unsaid:
         raise ValueError(f"{path} says itself what it is: {', '.join(unsaid)} cannot be changed")
-    return Predictor(Library(path, threads))
+    return Predictor(Library(path, threads) if own else onnx_file(path, threads))
+
+
+def onnx_file(path: Path, threads: int = 1) -> later.OnnxFile:
+    try:
+        return later.OnnxFile(path, threads)
+    except ModuleNotFoundError as absent:
+        raise ValueError(
+            f"{path} is run by ONNX Runtime, which is not here: pip install onnxruntime"
+        ) from absent
+
+
+def room(name: str, does: str) -> Any:
+    """What opens behind the door, or a sentence where this Spindle has no such room."""
+    if not hasattr(later, name):
+        raise ValueError(f"no room of this Spindle {does} models: upgrade it")
+    return getattr(later, name)
 
 
 def outside(info: dict[str, Any]) -> Graph:
-    """Of a compiled network what can be seen: its picture and its outputs."""
+    """Of a built network what can be seen: its picture and its outputs."""
     said = {name: value for name, value in info["preprocessing"].items() if name != "kind"}
     lists = {name: tuple(value) for name, value in said.items() if isinstance(value, list)}
     outputs = (Tensor(o["name"], tuple(o["shape"])) for o in info["outputs"])
     return Graph((Image(**said | lists),), tuple(outputs))
 
 
-class Predictor:
-    """A model, ready to be shown pictures."""
+class Frame(Protocol):
+    """Of a video, as PyAV gives it."""
+
+    def to_image(self) -> preprocess.Picture: ...
+
+
+class Predictor(Sight):
+    """A model, ready to be shown pictures; to be taught, judged, compiled and measured as well."""
 
     def __init__(
-        self, model: later.Model | Library, reading: str = "numpy", threads: int = 1
+        self, model: later.Model | Built, reading: str | None = "numpy", threads: int = 1
     ) -> None:
-        if reading not in READINGS:
-            raise ValueError(f"there is no reading {reading!r}: choose {', '.join(READINGS)}")
         self._model = model
-        if isinstance(model, Library):
+        if isinstance(model, Built):
             info = model.info
-            self.task, self.graph, labels = info["task"], outside(info), tuple(info["labels"])
+            task, graph, labels = info["task"], outside(info), tuple(info["labels"])
             count = info["classes"]
-            self.run: Run = lambda _, pixels: model.picture(pixels)
         else:
-            self.task, self.graph, labels = model.task, model.graph, model.labels
-            later.check(self.graph, self.task, labels)
-            count = later.answers(self.graph, self.task)
-            self.run = self._numpy if reading == "numpy" else self._made(reading, threads)
-        self.fits = isinstance(model, Library) or reading == "c"  # a picture to its size, itself
-        self.names = names(self.task, count, labels)
+            task, graph, labels = model.task, model.graph, model.labels
+            later.check(graph, task, labels)
+            count = later.answers(graph, task)
+        run = reading_of(model, reading, threads)
+        super().__init__(task, graph, names(task, count, labels), run)
+
+    def __repr__(self) -> str:
+        height, width, _ = self.graph.input.shape
+        return f"Predictor({self.task}, {height} x {width}, {len(self.names)} names)"
 
     @property
     def model(self) -> later.Model:
-        """The network and its numbers, which a compiled model keeps to itself."""
-        if isinstance(self._model, Library):
-            raise ValueError(f"{self._model.path} is compiled: load what it was compiled from")
+        """The network and its numbers, which a built file keeps to itself."""
+        if isinstance(self._model, Built):
+            made = "exported" if self._model.path.suffix == ".onnx" else "compiled"
+            raise ValueError(f"{self._model.path} is {made}: load what it was {made} from")
         return self._model
+
+    @overload
+    def __call__(
+        self, picture: list[Any] | tuple[Any, ...], threshold: float = 0.3,
+        scales: Sequence[float] = (), flip: bool = False, top: int | None = None,
+    ) -> list[Result]: ...  # fmt: skip
+
+    @overload
+    def __call__(
+        self, picture: preprocess.Readable | Frame, threshold: float = 0.3,
+        scales: Sequence[float] = (), flip: bool = False, top: int | None = None,
+    ) -> Result: ...  # fmt: skip
 
     def __call__(
         self,
@@ -92,10 +129,12 @@ class Predictor:
         scales: Sequence[float] = (),
         flip: bool = False,
         top: int | None = None,
-    ) -> Result:
-        """What the network says of one picture: a path, bytes, a Pillow picture or an array.
+    ) -> Result | list[Result]:
+        """What the network says of a picture, or of each in a list.
 
-        A JPEG given as a path or bytes is decoded at a half, a quarter or an eighth where that
+        A picture is a path, the bytes of a file, a Pillow picture, an array of RGB bytes (of BGR,
+        as OpenCV has them, give `frame[..., ::-1]`), or a frame of a video as PyAV gives it.  A
+        JPEG given as a path or bytes is decoded at a half, a quarter or an eighth where that
         leaves it at least twice as large as the network wants it; the pixels of a picture that is
         open already are taken as they are.  Any number of threads may ask at once.
 
@@ -104,19 +143,57 @@ class Predictor:
         """
         if not 0 <= threshold <= 1:
             raise ValueError(f"threshold {threshold} is no score: scores are 0 to 1")
-        if scales or flip:
-            seen = preprocess.read_picture(picture)
-            return self._look_again(seen, scales or (1.0,), flip)
-        opened = preprocess.open_picture(picture)
-        seen, place = preprocess.glance(opened, self.graph.image)
-        pixels, frame = self._fitted(seen)
-        output = self._answer(self.graph, pixels)
-        result = read_output(
-            self.task, output, place.part(frame), opened.size, self.names, threshold
+        if not isinstance(picture, list | tuple):
+            return self._look(picture, threshold, scales, flip, top)
+        self.foresee(len(picture))
+        at_once = later.cores() if self.fits and len(picture) > 1 else 1
+        seen = later.in_order(
+            lambda one: self._look(one, threshold, scales, flip, top), picture, at_once
         )
-        if isinstance(result, Classification):
-            return Classification(result.classes[:top])
-        return result
+        return [result for _, result in seen]
+
+    def foresee(self, pictures: int) -> None:
+        """So many are to be looked at: a network that was loaded may be compiled for them."""
+        if isinstance(self.run, Quickest):
+            self.run.foresee(pictures)
+
+    def train(
+        self,
+        data: str | Path,
+        out: str | Path = "run",
+        recipe: str | None = None,
+        size: int | tuple[int, int] | None = None,
+        device: str = "auto",
+        **changed: Any,
+    ) -> Predictor:
+        """A model that learns from this data, beginning with these weights, as `spindle train`.
+
+        `changed` are fields of the recipe, such as `epochs=3`.  The best is kept in `out`.
+        """
+        network = {"size": size} if size else {}
+        taught = later.teach(
+            data, out, self.model, recipe, device=device, network=network, **changed
+        )
+        return Predictor(taught, None)
+
+    def evaluate(self, data: str | Path, part: str = "val", **settings: Any) -> dict[str, Any]:
+        """The official metrics of its task, and those of each class, as `spindle eval --json`.
+
+        `settings` are `split`, `seed`, `shared` and `form`, and for segmenters `scales` and `flip`.
+        """
+        judge = self.judge(data, part, **settings)
+        return judge.scores() | {"classes": judge.per_class()}
+
+    def judge(
+        self, data: str | Path, part: str = "val", scales: Sequence[float] = (), flip: bool = False,
+        **settings: Any,
+    ) -> later.Judge:  # fmt: skip
+        """The judge behind `evaluate`, who has seen all pictures and knows more."""
+        return later.judged(
+            lambda picture: self._look(picture, 0.0, scales, flip),
+            self.names, data, settings.pop("task", None) or self.task, part=part,
+            foresee=self.foresee, **settings,
+        )  # fmt: skip
 
     def save(self, path: str | Path) -> str:
         """Writes the model file; gives its hash."""
@@ -126,43 +203,36 @@ class Predictor:
         """Writes a library of it: `target`, `threads`, `memory` and `tune` as in the command."""
         return later.compile_model(self.model, path, **options)
 
-    def _fitted(self, picture: preprocess.Picture) -> tuple[Array, preprocess.Frame]:
-        """The picture at the network's size, or at its own where the reading fits it in C."""
-        image = self.graph.image
-        if self.fits and picture.size != (image.width, image.height) and max(picture.size) < LONG:
-            return np.asarray(picture), preprocess.seen(picture.size, image)
-        return preprocess.prepare(picture, image)
+    def export(self, path: str | Path, **options: Any) -> Any:
+        """Writes it for another runtime, asks it there, and says how near its answers are."""
+        return room("export_model", "exports")(self.model, path, **options)
 
-    def _answer(self, graph: Graph, pixels: Array) -> Array:
-        """The first output of the network, which must be numbers."""
-        with np.errstate(over="ignore", invalid="ignore"):
-            output = self.run(graph, pixels)[graph.output.name]
-        if not np.isfinite(output).all():
-            raise ValueError("this network's answer is not finite: its weights are broken")
-        return output
+    def quantize(self, data: str | Path | None = None, **options: Any) -> Predictor:
+        """The same network in int8, its ranges measured on this data."""
+        return Predictor(room("quantize_model", "quantizes")(self.model, data, **options), None)
 
-    def _numpy(self, graph: Graph, pixels: Array) -> dict[str, Array]:
-        return later.run(graph, self.model.weights, pixels)
+    def bench(self, **options: Any) -> later.Bench:
+        """How quick it is here beside every runtime installed: what `app.measure` can be told."""
+        height, width, _ = self.graph.input.shape
+        return later.measure(f"{self.task}, {height} x {width}", self.model, **options)
 
-    def _made(self, reading: str, threads: int) -> Run:
-        """Networks that are made once for each size they look at."""
-
-        def run(graph: Graph, pixels: Array) -> dict[str, Array]:
-            with lock:
-                if graph not in made:
-                    if len(made) == MOST_NETWORKS:
-                        made.clear()
-                    made[graph] = (
-                        training.reader(graph, self.model.weights)
-                        if reading == "torch"
-                        else later.built(replace(self.model, graph=graph), threads).picture
-                    )
-                network = made[graph]
-            return network(pixels)
-
-        lock = threading.Lock()
-        made: dict[Graph, Callable[[Array], dict[str, Array]]] = {}
-        return run
+    def _look(
+        self,
+        picture: Any,
+        threshold: float,
+        scales: Sequence[float] = (),
+        flip: bool = False,
+        top: int | None = None,
+    ) -> Result:
+        if hasattr(picture, "to_image"):  # a frame of a video
+            picture = picture.to_image()
+        if scales or flip:
+            seen = preprocess.read_picture(picture)
+            return self._look_again(seen, scales or (1.0,), flip)
+        result = self.see(picture, threshold)
+        if isinstance(result, Classification):
+            return Classification(result.classes[:top])
+        return result
 
     def _look_again(self, picture: preprocess.Picture, scales: Sequence[float], flip: bool) -> Mask:
         """The chances of each pixel's class, averaged over several sizes and both hands."""
@@ -181,7 +251,7 @@ class Predictor:
             )
             pixels, _ = preprocess.prepare(picture, other.image)
             for turn in (1, -1) if flip else (1,):
-                logits = self._answer(other, np.ascontiguousarray(pixels[:, ::turn]))
+                logits = self.answer(other, np.ascontiguousarray(pixels[:, ::turn]))
                 chances = np.exp(logits - logits.max(axis=2, keepdims=True))
                 chances = (chances / chances.sum(axis=2, keepdims=True))[None, :, ::turn]
                 for axis, extent in ((1, high), (2, wide)):

@@ -6,18 +6,13 @@ import warnings
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import suppress
 from typing import TypeVar
 
 from PIL import Image as Pillow
 
-from spindle.compiler import build
-from spindle.compiler.targets import target
-
 Item = TypeVar("Item")
 Seen = TypeVar("Seen")
 AHEAD = 2  # pictures for each thread that are looked at, or wait to be told
-MANY = 50  # pictures after which a network is compiled sooner than numpy would be through
 
 
 def in_order(
@@ -42,12 +37,3 @@ def in_order(
                 yield first, seen.result()
         finally:
             pool.shutdown(cancel_futures=True)
-
-
-def quickest(number: int) -> str | None:
-    """The reading for so many pictures: c is worth compiling for many, where that can be done."""
-    if number >= MANY:
-        with suppress(ValueError):  # no C compiler is here
-            build.find(target())
-            return "c"
-    return None

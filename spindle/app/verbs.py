@@ -14,8 +14,8 @@ import inspect
 import os
 import re
 import sys
-from collections.abc import Callable, Sequence
-from dataclasses import fields
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, fields
 from io import TextIOWrapper
 from pathlib import Path
 from types import NoneType, UnionType
@@ -23,20 +23,39 @@ from typing import Any, Literal, NoReturn, Union, get_args, get_origin, get_type
 
 Verb = Callable[..., int]
 SHORT = {"out": ["-o"]}  # as compilers have it
-FIELDS = "fields_of"  # where a verb keeps the record whose fields it takes
+FIELDS, COMMON = "fields_of", "common"  # where a verb keeps the record, and its common flags
+ALL = "--help-all"
+VALUES = {int: "N", float: "X"}  # what a flag of this type takes
+EXITS = """exit codes:
+  0    done
+  1    done, but with something amiss in the data: a picture that cannot be read, what check found
+  2    not done, for a reason that is said in one line: a wrong word, file or setting
+  130  stopped by Ctrl-C; the same command goes on where that can be"""
 
 
-def takes(record: Callable[[], type]) -> Callable[[Verb], Verb]:
+def takes(record: Callable[[], type], *common: str) -> Callable[[Verb], Verb]:
     """The verb's **settings are fields of this record, which says their help itself.
 
-    The record is asked for once the verb is: it may stand in a room that opens slowly.
+    The record is asked for once the verb is: it may stand in a room that opens slowly.  Where
+    flags are named as common, the help shows no others unless all are asked for.
     """
 
     def mark(verb: Verb) -> Verb:
         setattr(verb, FIELDS, record)
+        setattr(verb, COMMON, common)
         return verb
 
     return mark
+
+
+@dataclass(frozen=True)
+class Word:
+    """What may follow a verb: a flag, or an argument that has none."""
+
+    flags: tuple[str, ...]
+    choices: tuple[str, ...]  # of its value
+    alone: bool  # no value follows
+    says: str
 
 
 class Parser(argparse.ArgumentParser):
@@ -54,15 +73,9 @@ def run(verbs: Sequence[Verb], about: str, version: str, argv: Sequence[str] | N
     """Calls the verb that the command line names; a ValueError is the user's to read."""
     try:
         open_streams()
-        parser = Parser("spindle", description=about)
-        parser.add_argument("--version", action="version", version=f"spindle {version}")
-        commands = parser.add_subparsers(
-            dest="verb", required=True, metavar="VERB", parser_class=Parser
-        )
-        by_name = {verb.__name__.rstrip("_"): verb for verb in verbs}
         argv = sys.argv[1:] if argv is None else argv
-        for name, verb in by_name.items():
-            add(commands, name, verb, asked=name in argv[:1])
+        by_name = named(verbs)
+        parser, _ = parsers(by_name, about, version, argv[:1], ALL in argv)
         given = vars(parser.parse_args(argv))
         verb = by_name[given.pop("verb")]
         asked = inspect.signature(verb).parameters.values()
@@ -109,44 +122,110 @@ def one_line(text: str) -> str:
     return " ".join(text.split())
 
 
-def add(commands: Any, name: str, verb: Verb, asked: bool) -> None:
+def named(verbs: Sequence[Verb]) -> dict[str, Verb]:
+    return {verb.__name__.rstrip("_"): verb for verb in verbs}
+
+
+def parsers(
+    verbs: Mapping[str, Verb], about: str, version: str, asked: Sequence[str], whole: bool
+) -> tuple[Parser, dict[str, Parser]]:
+    """The parser of the program and of each verb; those asked for know all their flags."""
+    parser = Parser(
+        "spindle", usage="spindle VERB ...", description=about, formatter_class=formatter,
+        epilog=f"spindle VERB --help shows an example of each.\n\n{EXITS}",
+    )  # fmt: skip
+    parser.add_argument("--version", action="version", version=f"spindle {version}")
+    commands = parser.add_subparsers(
+        dest="verb", required=True, metavar="VERB", title="verbs", prog="spindle",
+        parser_class=Parser,
+    )  # fmt: skip
+    return parser, {
+        name: add(commands, name, verb, name in asked, whole) for name, verb in verbs.items()
+    }
+
+
+def formatter(prog: str) -> argparse.HelpFormatter:
+    return argparse.RawDescriptionHelpFormatter(prog, max_help_position=21)
+
+
+def add(commands: Any, name: str, verb: Verb, asked: bool, whole: bool) -> Parser:
     about, _, example = inspect.cleandoc(verb.__doc__ or "").partition("\nExample:")
-    parser = commands.add_parser(
+    parser: Parser = commands.add_parser(
         name, help=about.split("\n")[0].replace("%", "%%"), description=about.split("\n")[0],
-        epilog=f"example:{example}", formatter_class=argparse.RawDescriptionHelpFormatter,
+        epilog=f"example:{example}", formatter_class=formatter,
     )  # fmt: skip
     hints, helps = get_type_hints(verb), dict(re.findall(r"^(\w+): (.+)$", about, re.MULTILINE))
+    usage, common = [f"spindle {name}"], getattr(verb, COMMON, ())
+    if common:
+        parser.add_argument(ALL, action="help", help="every flag there is")
+    common = () if whole else common
     for parameter in inspect.signature(verb).parameters.values():
         if parameter.kind is parameter.VAR_KEYWORD:
             if asked:
-                add_fields(parser, getattr(verb, FIELDS)())
+                add_fields(parser, getattr(verb, FIELDS)(), common)
             continue
         say = helps[parameter.name].replace("%", "%%")
         settings: dict[str, Any] = {"help": say} | reading(hints[parameter.name])
+        title = parameter.name.upper()
         if parameter.kind is parameter.POSITIONAL_ONLY:
             settings |= {"nargs": "?", "default": parameter.default}
+            usage.append(f"[{title}]")
+        elif parameter.default is parameter.empty:
+            usage.append(f"{title} ..." if "nargs" in settings else title)
         if "default" in settings or parameter.default is parameter.empty:
+            settings.setdefault("metavar", title)
             parser.add_argument(parameter.name, **settings)
         else:
             if settings.get("action") is None:
-                settings.setdefault("metavar", parameter.name.upper())
-            flags = ["--" + parameter.name.replace("_", "-"), *SHORT.get(parameter.name, ())]
+                settings.setdefault("metavar", VALUES.get(settings["type"], title.split("_")[-1]))
+            flags = [*SHORT.get(parameter.name, ()), "--" + parameter.name.replace("_", "-")]
+            if common and parameter.name not in common:
+                settings["help"] = argparse.SUPPRESS
             parser.add_argument(*flags, default=parameter.default, dest=parameter.name, **settings)
+    parser.usage = " ".join([*usage, "[flags]"]).replace("%", "%%")
+    return parser
 
 
-def add_fields(parser: argparse.ArgumentParser, record: Any) -> None:
+def add_fields(parser: Parser, record: Any, common: Sequence[str]) -> None:
     """A flag for each field of a record, in a group of their own."""
-    group = parser.add_argument_group(record.__name__.lower(), inspect.cleandoc(record.__doc__))
+    about, name = inspect.cleandoc(record.__doc__), record.__name__.lower()
+    title = f"{name}, of which there is more ({ALL})" if common else name
+    group = parser.add_argument_group(title, None if common else about)
     hints = get_type_hints(record)
     for field in fields(record):
         settings = reading(hints[field.name])
         if hints[field.name] is bool:
             settings = {"action": argparse.BooleanOptionalAction}
         else:
-            settings.setdefault("metavar", field.name.upper())
-        say = f"{field.metadata['help']} ({field.default})".replace("%", "%%")
+            title = field.name.split("_")[-1].upper()
+            settings.setdefault("metavar", VALUES.get(settings["type"], title))
+        usual = "" if field.default in ("", ()) else f" ({field.default})"
+        say = f"{field.metadata['help']}{usual}".replace("%", "%%")
+        if common and field.name not in common:
+            say = argparse.SUPPRESS
         flag = "--" + field.name.replace("_", "-")
         group.add_argument(flag, default=argparse.SUPPRESS, dest=field.name, help=say, **settings)
+
+
+def words(verbs: Sequence[Verb]) -> dict[str, tuple[str, list[Word]]]:
+    """What each verb says of itself, and all that may follow it."""
+    by_name = named(verbs)
+    _, made = parsers(by_name, "", "", [*by_name], whole=True)
+    return {
+        name: (
+            parser.description or "",
+            [
+                Word(
+                    tuple(action.option_strings),
+                    tuple(map(str, action.choices or ())),
+                    action.nargs == 0,
+                    (action.help or "").replace("%%", "%"),
+                )
+                for action in parser._actions
+            ],
+        )
+        for name, parser in made.items()
+    }
 
 
 def reading(hint: Any) -> dict[str, Any]:
@@ -156,7 +235,7 @@ def reading(hint: Any) -> dict[str, Any]:
     if get_origin(hint) in (Union, UnionType):  # of something and None
         (hint,) = (choice for choice in get_args(hint) if choice is not NoneType)
     if get_origin(hint) is Literal:
-        return {"choices": get_args(hint), "metavar": "|".join(get_args(hint))}
+        return {"type": str, "choices": get_args(hint), "metavar": "|".join(get_args(hint))}
     if get_origin(hint) is list:
         return {"nargs": "+", "type": get_args(hint)[0]}
     return {"type": hint}

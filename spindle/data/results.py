@@ -1,24 +1,42 @@
-"""What does a network say of a picture?  One frozen record a task, in the picture's own pixels."""
+"""What does a network say of a picture?  One frozen record a task, in the picture's own pixels.
+
+Each can be printed, drawn on its picture, and written as JSON, as COCO has it where COCO does.
+"""
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from spindle import data
+from spindle.data.preprocess import Picture, Readable, read_picture
+
 Array = NDArray[Any]
 
 
-@dataclass(frozen=True)
-class Classification:
+class Said:
+    """What all results have in common."""
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({self})"
+
+
+@dataclass(frozen=True, repr=False)
+class Classification(Said):
     """Classes, the likeliest first."""
 
     classes: tuple[tuple[str, float], ...]
 
     def __str__(self) -> str:
         return ", ".join(f"{label} {score:.2f}" for label, score in self.classes[:3])
+
+    def draw(self, picture: Readable) -> Picture:
+        """The picture with the likeliest classes under it."""
+        lines = [f"{score:5.1%}  {label}" for label, score in self.classes[:3]]
+        return data.captioned(read_picture(picture), lines)
 
     def to_json(self) -> dict[str, Any]:
         return {"classes": [{"label": label, "score": score} for label, score in self.classes]}
@@ -33,9 +51,13 @@ class Box:
     right: float
     bottom: float
 
+    @property
+    def place(self) -> tuple[float, float, float, float]:
+        return self.left, self.top, self.right, self.bottom
 
-@dataclass(frozen=True)
-class Boxes:
+
+@dataclass(frozen=True, repr=False)
+class Boxes(Said):
     """Things found, the surest first."""
 
     boxes: tuple[Box, ...]
@@ -43,16 +65,34 @@ class Boxes:
     def __str__(self) -> str:
         return ", ".join(f"{box.label} {box.score:.2f}" for box in self.boxes) or "nothing"
 
+    def draw(self, picture: Readable) -> Picture:
+        """The picture with a frame round each thing, and its name beside it."""
+        found = [(box.label, box.score, box.place) for box in self.boxes]
+        return data.boxed(read_picture(picture), found)
+
     def to_json(self) -> dict[str, Any]:
-        return {"boxes": [asdict(box) for box in self.boxes]}
+        """A COCO bbox is left, top, width, height."""
+        return {
+            "boxes": [
+                {
+                    "label": box.label,
+                    "score": box.score,
+                    "bbox": [box.left, box.top, box.right - box.left, box.bottom - box.top],
+                }
+                for box in self.boxes
+            ]
+        }
 
 
-@dataclass(frozen=True)
-class Mask:
+@dataclass(frozen=True, repr=False)
+class Mask(Said):
     """The class of each pixel."""
 
     pixels: Array  # height x width
     labels: tuple[str, ...]
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "pixels", frozen(self.pixels))
 
     def shares(self) -> dict[str, float]:
         """How much of the picture each class covers, the largest first."""
@@ -67,12 +107,32 @@ class Mask:
     def __str__(self) -> str:
         return ", ".join(f"{label} {share:.0%}" for label, share in self.shares().items())
 
+    def draw(self, picture: Readable) -> Picture:
+        """The picture with every class but the first in its colour, and a legend under it."""
+        return data.masked(read_picture(picture), self.pixels, self.labels)
+
     def to_json(self) -> dict[str, Any]:
-        return {"shares": self.shares()}
+        """Shares, and for each class there its pixels as COCO's run lengths."""
+        size = list(self.pixels.shape)
+        segments = []
+        for kind in np.unique(self.pixels).tolist():
+            there = self.pixels == kind
+            code = {"size": size, "counts": run_lengths(there)}
+            said = {"label": self.labels[kind], "area": int(there.sum()), "segmentation": code}
+            segments.append(said)
+        return {"shares": self.shares(), "segments": segments}
 
 
-@dataclass(frozen=True)
-class Pose:
+def run_lengths(there: NDArray[np.bool_]) -> list[int]:
+    """Column after column: how many pixels are not there, then how many are, and so on."""
+    flat = there.ravel(order="F")
+    turns = np.flatnonzero(flat[1:] != flat[:-1]) + 1
+    counts: list[int] = np.diff([0, *turns.tolist(), flat.size]).tolist()
+    return [0, *counts] if flat[:1].any() else counts
+
+
+@dataclass(frozen=True, repr=False)
+class Pose(Said):
     """Where each point of a body is: name, x, y, score."""
 
     points: tuple[tuple[str, float, float, float], ...]
@@ -80,25 +140,45 @@ class Pose:
     def __str__(self) -> str:
         return ", ".join(f"{name} ({x:.0f}, {y:.0f})" for name, x, y, _ in self.points)
 
+    def draw(self, picture: Readable) -> Picture:
+        """The picture with the points on it: full where they are sure, rings where not."""
+        return data.pointed(read_picture(picture), self.points)
+
     def to_json(self) -> dict[str, Any]:
+        """COCO's flat list, x, y and a score for each point, and the points' names beside it."""
+        scores = [score for *_, score in self.points]
         return {
-            "points": [
-                dict(zip(("label", "x", "y", "score"), point, strict=True)) for point in self.points
-            ]
+            "keypoints": [number for _, *place in self.points for number in place],
+            "names": [name for name, *_ in self.points],
+            "score": sum(scores) / max(len(scores), 1),
         }
 
 
-@dataclass(frozen=True)
-class Embedding:
+@dataclass(frozen=True, repr=False)
+class Embedding(Said):
     """A vector of length one; near for the same identity."""
 
     vector: Array
 
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "vector", frozen(self.vector))
+
     def __str__(self) -> str:
         return f"{len(self.vector)} numbers: {' '.join(f'{x:.3f}' for x in self.vector[:4])} ..."
 
+    def draw(self, picture: Readable) -> Picture:
+        """The picture with the first numbers under it."""
+        return data.captioned(read_picture(picture), [str(self)])
+
     def to_json(self) -> dict[str, Any]:
         return {"vector": [float(x) for x in self.vector]}
+
+
+def frozen(array: Array) -> Array:
+    """The same numbers, which nobody changes by this name."""
+    view = np.asarray(array).view()
+    view.flags.writeable = False
+    return view
 
 
 Result = Classification | Boxes | Mask | Pose | Embedding
