@@ -19,11 +19,27 @@ from spindle.compiler.targets import target
 
 Outputs = dict[str, NDArray[Any]]
 # a bare program: to build a C library for another machine first would take minutes
-STATIC = ("-target", "aarch64-linux-none", "-static", "-nostdlib", "-lcompiler_rt", "-Wl,-e,start")
+STATIC = ("-static", "-nostdlib", "-lcompiler_rt", "-Wl,-e,start")
+CORTEX = ("-target", "thumb-linux-none", "-mcpu=cortex_m4", "-fomit-frame-pointer")
 # reads pictures of one size from the standard input, writes the outputs of each
 PROGRAM = """
 #include "NAME.h"
 extern const unsigned char spindle_weights[];
+#if defined(__arm__)
+enum { MAP = 192, READ = 3, WRITE = 4, END = 1 };
+static long call(long number, long a, long b, long c, long d)
+{
+    register long r7 __asm__("r7") = number, r0 __asm__("r0") = a, r1 __asm__("r1") = b;
+    register long r2 __asm__("r2") = c, r3 __asm__("r3") = d;
+    register long r4 __asm__("r4") = -1, r5 __asm__("r5") = 0;
+    __asm__ volatile("svc 0" : "+r"(r0) : "r"(r7), "r"(r1), "r"(r2), "r"(r3), "r"(r4), "r"(r5)
+                     : "memory");
+    return r0;
+}
+__asm__(".globl start; .thumb_func; start: mov r0, sp; b begin");
+#else
+enum { MAP = 222, READ = 63, WRITE = 64, END = 93 };
+__asm__(".globl start; start: mov x0, sp; b begin");
 static long call(long number, long a, long b, long c, long d)
 {
     register long x8 __asm__("x8") = number, x0 __asm__("x0") = a, x1 __asm__("x1") = b;
@@ -33,7 +49,8 @@ static long call(long number, long a, long b, long c, long d)
                      : "memory");
     return x0;
 }
-static void *pages(size_t size) { return (void *)call(222, 0, (long)size, 3, 0x22); }
+#endif
+static void *pages(size_t size) { return (void *)call(MAP, 0, (long)size, 3, 0x22); }
 static size_t moved(long how, long file, char *bytes, size_t size)
 {
     size_t done = 0;
@@ -48,7 +65,6 @@ static size_t number(const char *word)
         found = found * 10 + (size_t)(*word - '0');
     return found;
 }
-__asm__(".globl start; start: mov x0, sp; b begin");
 void begin(long *stack);
 void begin(long *stack)
 {
@@ -59,14 +75,14 @@ void begin(long *stack)
     void *arena = pages(NAME_arena((int)width, (int)height)), *to[16];
     for (int i = 0; i < outputs; i++)
         to[i] = pages(number(words[3 + i]));
-    while (moved(63, 0, (char *)rgb, bytes) == bytes) {
+    while (moved(READ, 0, (char *)rgb, bytes) == bytes) {
         const int code = NAME_run(spindle_weights, arena, rgb, (int)width, (int)height, to);
         if (code)
-            call(93, code, 0, 0, 0);
+            call(END, code, 0, 0, 0);
         for (int i = 0; i < outputs; i++)
-            moved(64, 1, to[i], number(words[3 + i]));
+            moved(WRITE, 1, to[i], number(words[3 + i]));
     }
-    call(93, 0, 0, 0, 0);
+    call(END, 0, 0, 0, 0);
 }
 """
 SCRIPT = """
@@ -99,19 +115,30 @@ for (let at = 0; at < pictures.length; at += one) {
 
 def on_arm(source: Source, pictures: NDArray[np.uint8]) -> Outputs:
     """What a source for aarch64-linux says of pictures of one size, n x height x width x 3."""
-    needed(zig=True, program="qemu-aarch64", package="qemu-user")
+    abroad = target("aarch64-linux")
+    machine = ("-target", "aarch64-linux-none", f"-mcpu={abroad.cpu}")
+    return emulated(source, pictures, "qemu-aarch64", machine)
+
+
+def on_cortex(source: Source, pictures: NDArray[np.uint8]) -> Outputs:
+    """What plain C says on a microcontroller: 32 bits, no vectors but pairs of 16 bits."""
+    return emulated(source, pictures, "qemu-arm", CORTEX)
+
+
+def emulated(
+    source: Source, pictures: NDArray[np.uint8], program: str, machine: tuple[str, ...]
+) -> Outputs:
+    needed(zig=True, program=program, package="qemu-user")
     with tempfile.TemporaryDirectory() as room:
         folder = Path(room)
         build.put(source, folder)
         (folder / "program.c").write_text(PROGRAM.replace("NAME", source.name))
-        abroad = target("aarch64-linux")
-        words = build.command(build.find(abroad), abroad)
-        at = words.index("-target")
-        words = (*words[:at], *STATIC, *words[at + 2 :])
+        zig = build.find(target("aarch64-linux")).command
+        words = (*zig, *machine, *build.STRICT, f"-I{build.HEADERS}", *STATIC)
         files = ("program.c", f"{source.name}.c", "weights.S", "-I.", "-o", "program")
         done = subprocess.run((*words, *files), cwd=room, capture_output=True, text=True)
         assert done.returncode == 0, done.stderr
-        return read(source, pictures, ["qemu-aarch64", str(folder / "program")])
+        return read(source, pictures, [program, str(folder / "program")])
 
 
 def in_wasm(source: Source, name: str, pictures: NDArray[np.uint8]) -> Outputs:

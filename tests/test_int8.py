@@ -12,12 +12,12 @@ import spindle
 from spindle.compiler import reference
 from spindle.compiler.pipeline import passed
 from spindle.compiler.schedule import Limits
-from spindle.compiler.targets import AVX2, NEON, WASM
+from spindle.compiler.targets import AVX2, NEON, PLAIN, WASM
 from spindle.model.graph import Graph
 from spindle.model.ops import Conv
 from spindle.model.weights import Weights
 from tests import drawn
-from tests.abroad import in_wasm, on_arm
+from tests.abroad import in_wasm, on_arm, on_cortex
 from tests.compiled import HERE
 from tests.gridded import exact, gridded
 from tests.networks import ISAS, Outputs, built, emitted, error
@@ -112,6 +112,13 @@ def test_arm_says_it_too() -> None:
     graph = HEADS["classes"]
     model, picture = gridded(graph, settled(graph)), pictures(graph, 2)[:1]
     found = on_arm(emitted(*model, NEON), picture)
+    assert judged(*model, picture[0], {name: array[0] for name, array in found.items()}) == 1
+
+
+def test_a_microcontroller_says_it_too() -> None:
+    graph = HEADS["classes"]
+    model, picture = gridded(graph, settled(graph)), pictures(graph, 2)[:1]
+    found = on_cortex(emitted(*model, PLAIN), picture)
     assert judged(*model, picture[0], {name: array[0] for name, array in found.items()}) == 1
 
 

@@ -122,7 +122,7 @@ def cycles(pixels: int, vectors: int, depth: int, isa: Isa, quads: bool = False)
         steps, loads = pixels * vectors * isa.dots, pixels + vectors + vectors * AFAR
         each = max(steps / PER_CYCLE, loads / PER_CYCLE, LATENCY / isa.dots)
         groups, rest = divmod(vectors, GROUP)
-        put = 3 * vectors + 5 * groups + 4 * (rest // 2 + rest % 2)  # rounded, then as bytes
+        put = 3 * vectors + 5 * groups + 6 * (rest // 2 + rest % 2)  # rounded, then as bytes
         return -(-depth // QUAD) * each + AROUND + pixels * put / 4
     sums, loads = pixels * vectors, pixels + vectors + vectors * AFAR
     return depth * max(sums / PER_CYCLE, loads / PER_CYCLE, LATENCY) + AROUND + sums
