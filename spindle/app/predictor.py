@@ -59,13 +59,6 @@ def onnx_file(path: Path, threads: int = 1) -> later.OnnxFile:
         ) from absent
 
 
-def room(name: str, does: str) -> Any:
-    """What opens behind the door, or a sentence where this Spindle has no such room."""
-    if not hasattr(later, name):
-        raise ValueError(f"no room of this Spindle {does} models: upgrade it")
-    return getattr(later, name)
-
-
 def outside(info: dict[str, Any]) -> Graph:
     """Of a built network what can be seen: its picture and its outputs."""
     said = {name: value for name, value in info["preprocessing"].items() if name != "kind"}
@@ -205,11 +198,11 @@ class Predictor(Sight):
 
     def export(self, path: str | Path, **options: Any) -> Any:
         """Writes it for another runtime, asks it there, and says how near its answers are."""
-        return room("export_model", "exports")(self.model, path, **options)
+        return later.export_model(self.model, path, **options)
 
     def quantize(self, data: str | Path | None = None, **options: Any) -> Predictor:
         """The same network in int8, its ranges measured on this data."""
-        return Predictor(room("quantize_model", "quantizes")(self.model, data, **options), None)
+        return Predictor(later.quantize_model(self.model, data, **options).model, None)
 
     def bench(self, **options: Any) -> later.Bench:
         """How quick it is here beside every runtime installed: what `app.measure` can be told."""

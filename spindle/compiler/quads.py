@@ -88,10 +88,10 @@ def filters(op: Conv, weights: Weights, known: dict[str, Grid], isa: Isa, groups
 
 
 def columns(kernel: Array) -> Array:
-    """The taps of each column from the top, four by four: channel, quad, row."""
+    """The taps of each column four by four, every other row first: channel, quad, row."""
     out, side, _ = kernel.shape
     tall = np.pad(kernel, ((0, 0), (0, -side % QUAD), (0, 0)))
-    return tall.transpose(0, 2, 1).reshape(out, -1, QUAD)
+    return tall.transpose(0, 2, 1).reshape(out, -1, QUAD)[..., [0, 2, 1, 3]]
 
 
 def parted(quads: Array) -> Array:

@@ -38,16 +38,18 @@ def repeated(op: Conv, step: Array) -> Array:
 def partners(op: Conv) -> Array:
     """For each number of a window the one before it with which AVX2 multiplies it, or -1.
 
-    Two neighbouring channels of a tap; of a depthwise window two rows, the last one is alone.
+    Two neighbouring channels of a tap; of a depthwise window the rows above and below the middle.
     """
     if op.depthwise and by_tap(op):
         return np.array([-1])
     if op.depthwise:
         row = np.arange(op.kernel**2) // op.kernel
-        return np.where(row % 2, np.arange(len(row)) - op.kernel, -1)
+        return np.where(row % 4 > 1, np.arange(len(row)) - 2 * op.kernel, -1)
     depth = op.inputs[0].shape[2]
     number = np.arange(depth * (1 if by_tap(op) else op.kernel**2))
-    return np.where(number % depth % 2, number - 1, -1)
+    picture = depth == 3 and op.dilation == 1  # whose taps of a row are one run
+    run = depth * op.kernel if picture else depth
+    return np.where(number % run % 2, number - 1, -1)
 
 
 def widest(op: Conv, exact: Array, pairs: bool) -> Array:

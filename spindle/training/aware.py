@@ -129,13 +129,15 @@ class Whole(nn.Module):
 def least(op: Conv, weight: Tensor) -> Tensor:
     """The smallest step of each channel with which no pair of weights is too much for 16 bits.
 
-    Pairs are what AVX2 multiplies at once: two neighbouring channels of a tap, or of a filter two
-    rows.
+    Pairs are what AVX2 multiplies at once: two neighbouring channels of a tap, or of a filter the
+    rows above and below the middle.
     """
     if op.groups == 1:
         pairs = weight[:, 0:-1:2] + weight[:, 1::2]
     else:
-        pairs = weight[:, :, 0:-1:2] + weight[:, :, 1::2]
+        rows = torch.arange(op.kernel, device=weight.device)
+        lower = rows[rows % 4 > 1]
+        pairs = weight[:, :, lower - 2] + weight[:, :, lower]
     if not pairs.numel():
         return torch.zeros(len(weight), device=weight.device)
     return pairs.abs().amax((1, 2, 3)) / LARGEST_PAIR

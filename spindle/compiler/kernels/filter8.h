@@ -1,8 +1,8 @@
 /* A strip of a depthwise convolution of bytes: PIXELS of one group of channels, SIDE by SIDE taps.
  *
  * Included once for each shape a network needs, with PIXELS, SIDE and FILTER (its name) defined.
- * The bytes of a column, up to four rows of it, are quads, which the pixels beside share.  Weights
- * are those of one group, its channels in the order of `columns`: what sums begin with, scales,
+ * The bytes of a column, up to four rows of it, are quads, which the pixels beside share: first and
+ * third, second and fourth, lest the heaviest weight, in the middle, has a neighbour.  Weights are those of one group, its channels in the order of `columns`: what sums begin with, scales,
  * zeros; then of each half, column by column, four rows at a time, the quads.
  */
 INLINE void FILTER(const uint8_t *const *x, Window at, int shift, const float *w, uint8_t *y,
@@ -31,7 +31,7 @@ INLINE void FILTER(const uint8_t *const *x, Window at, int shift, const float *w
                     vi rows[4], quads[2];
                     UNROLL for (int i = 0; i < 4; i++)
                         rows[i] = 4 * v + i < SIDE ? whole(x[(4 * v + i) % SIDE] + from) : nothing();
-                    columns(quads, half, rows[0], rows[1], rows[2], rows[3]);
+                    columns(quads, half, rows[0], rows[2], rows[1], rows[3]);
                     UNROLL for (int j = 0; j < 2; j++)
                         if (narrow)
                             read[u][v][j][0] = quads[j];
