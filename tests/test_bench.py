@@ -10,14 +10,20 @@ import numpy as np
 import pytest
 
 from spindle.app import bench as room
-from spindle.app.bench import Bench, Result, distance, lively, measure, noise
+from spindle.app.bench import Bench, Result, lively, measure, noise
 from spindle.app.draw import ACCENT
+from spindle.app.entries import entered, of_bytes
 from spindle.app.machine import machine
 from spindle.app.peers.prepare import PEERS
 from spindle.app.standings import BLUE, draw_bench, show_bench, show_layers
+from spindle.app.verdict import agreement, distance
 from spindle.compiler.pipeline import Layer
+from spindle.compiler.uniform import alike
 from spindle.model.family import mobilenet_v2
+from spindle.model.grids import grids
+from spindle.model.heads import Task
 from spindle.model.weights import Model
+from tests.small import small as dozen
 
 QUICK = [name for name in ("onnxruntime", "openvino", "litert", "ncnn") if PEERS[name].here]
 
@@ -40,6 +46,36 @@ def test_all_say_the_same(batch: int, monkeypatch: pytest.MonkeyPatch) -> None:
     assert known["peak_gflops"] > 1 and known["machine"]["cores"] >= 1
     assert {"runtime", "precision", "threads", "min_ms", "median_ms", "p90_ms", "rss_mb",
             "arena_bytes", "max_error"} <= set(known["results"][0])  # fmt: skip
+
+
+@pytest.mark.skipif(not QUICK, reason="no runtime is installed")
+@pytest.mark.parametrize("task", ["classify", "detect"])
+def test_all_reckon_with_bytes(task: Task, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Beside floats, in one run; those that have no bytes are not there."""
+    monkeypatch.setattr("spindle.app.stopwatch.TURN_MS", 1.0)
+    done = measure("small", dozen(task), ("float32", "int8"), rounds=1, against=QUICK)
+    assert not done.absent and "drawn pictures" in done.remark
+    whole = [result for result in done.results if result.precision == "int8"]
+    able = [name for name in QUICK if "int8" in PEERS[name].precisions]
+    assert [result.runtime for result in whole] == able
+    assert len(done.results) == len(QUICK) + len(able)
+    for result in whole:
+        assert result.agreement > 0.8 and (task == "detect" or result.max_error < 0.05)
+    assert "one scale for each tensor; ranges are of drawn" in show_bench(done)
+
+
+def test_who_is_given_what() -> None:
+    model = small()
+    light, whole = entered(model, ("bf16", "int8", "float32"), noise(model.graph, 2))
+    assert light.precisions == ("bf16", "float32") and whole.precisions == ("int8",)
+    assert light.ours is light.theirs and not of_bytes(light.ours)
+    ours, theirs = whole.given("spindle"), whole.given("litert")
+    assert not all(alike(grid) for grid in grids(ours.graph, ours.weights).values())
+    assert all(alike(grid) for grid in grids(theirs.graph, theirs.weights).values())
+    (again,) = entered(ours, ("int8",), noise(model.graph, 2))
+    assert again.ours.graph == ours.graph
+    with pytest.raises(ValueError, match="of bytes: --precision int8, not float32"):
+        entered(ours, ("float32", "int8"), noise(model.graph, 2))
 
 
 @pytest.mark.skipif("litert" not in QUICK, reason="litert is not installed")
@@ -85,6 +121,8 @@ def test_boxes_may_change_places_but_not_move() -> None:
     assert distance(graph, {"detections": rows}, {"detections": rows[::-1]}, 1) == 0
     moved = rows + np.float32(0.5) * (np.arange(100) == 7)[:, None, None]
     assert distance(graph, {"detections": rows}, {"detections": moved}, 1) > 0.05
+    assert agreement(graph, {"detections": rows}, {"detections": rows[::-1]}, 1) == 1
+    assert agreement(graph, {"detections": rows}, {"detections": moved}, 1) == 0.99
 
 
 def test_masks_differ_by_the_share_of_their_pixels() -> None:
@@ -93,6 +131,7 @@ def test_masks_differ_by_the_share_of_their_pixels() -> None:
     said = true.copy()
     said[:11] = 4
     assert distance(graph, {"mask": true}, {"mask": said}, 1) == pytest.approx(1 / 3)
+    assert agreement(graph, {"mask": true}, {"mask": said}, 1) == pytest.approx(2 / 3)
 
 
 def standing() -> Bench:

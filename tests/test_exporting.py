@@ -14,8 +14,10 @@ import pytest
 from PIL import Image as Pillow
 
 from spindle.app import cli, exporting, exports
+from spindle.app.bench import noise
 from spindle.app.exporting import FORMS, export_model
 from spindle.compiler import reference
+from spindle.compiler.calibrate import calibrated
 from spindle.data.drawn import draw_data
 from spindle.data.synthetic import scene
 from spindle.model import weights
@@ -274,3 +276,24 @@ def test_an_older_folder_makes_room_but_nobody_elses(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="is no ncnn of ours"):
         export_model(model, tmp_path / "ncnn")
     assert (tmp_path / "ncnn" / "thesis.txt").read_text() == "mine" and left(tmp_path) == {"ncnn"}
+
+
+@pytest.mark.parametrize("form", ["onnx", "tflite", "openvino", "c"])
+def test_bytes_leave_as_bytes(form: str, tmp_path: Path) -> None:
+    """With one scale for a tensor where a form knows no more, which is said."""
+    needs(OUT[form][1])
+    model = small("classify")
+    whole = calibrated(model, noise(model.graph, 4), "minmax").model
+    done = export_model(whole, tmp_path / OUT[form][0])
+    assert done.agreement and done.agreement.difference < (0.05 if form == "openvino" else 1e-4)
+    assert (done.coarse is None) == (form == "c")
+    assert ("one scale for a tensor: " in str(done)) == (form != "c")
+
+
+def test_bytes_do_not_leave_as_numbers(tmp_path: Path) -> None:
+    needs("torch")
+    model = small("classify")
+    whole = calibrated(model, noise(model.graph, 4), "minmax").model
+    with pytest.raises(ValueError, match="float32 alone: export what this model was quantized"):
+        export_model(whole, tmp_path / "model.pt2")
+    assert left(tmp_path) == set()

@@ -16,9 +16,11 @@ from spindle.app.draw import contact_sheet, draw_result
 from spindle.app.peers.prepare import PEERS
 from spindle.app.predictor import Predictor, load
 from spindle.app.progress import Bar
+from spindle.app.report import latency
 from spindle.app.standings import show_bench
 from spindle.app.watching import Watcher
 from spindle.compiler import build, reference
+from spindle.compiler.library import Library
 from spindle.compiler.targets import target
 from spindle.data.datasets import find
 from spindle.data.drawn import draw_data
@@ -70,7 +72,7 @@ def demonstrate(folder: Path) -> int:
          f"{small.params:,} parameters")  # fmt: skip
 
     path = run / "model.safetensors"
-    ours, theirs = load(path), load(path, "torch")
+    ours, theirs = load(path, "numpy"), load(path, "torch")
     shown = [read_picture(sample.picture) for sample in exam]
     results = [ours(picture) for picture in shown]
     same = sum(
@@ -111,7 +113,27 @@ def compiled(ours: Predictor, run: Path, seen: list[tuple[Picture, Result]]) -> 
                     say=lambda what: bar.show(0, what))  # fmt: skip
     bar.end()
     print(f"\n{show_bench(bench)}\n", flush=True)
-    return same == len(seen)
+    return same == len(seen) and shrunk(ours, library, run)
+
+
+def shrunk(ours: Predictor, library: Path, run: Path) -> bool:
+    """The same in bytes, and what that is worth beside float32; whether it lost little."""
+    pictures = run.parent / "pictures"
+    small = ours.quantize(pictures)
+    small.save(run / "model-int8.safetensors")
+    bytewise = small.compile(run / f"model-int8{target().suffix}")
+    right, rows = [], [f"{'format':<12}{'right':>8}{'ms':>9}{'MB':>7}{'works in':>12}"]
+    for name, path in (("float32", library), ("int8", bytewise)):
+        judged = float(load(path).evaluate(pictures)["top1"])
+        fast = latency.measured(None, Library(path))
+        assert fast
+        right.append(judged)
+        rows.append(
+            f"{name:<12}{judged:>8.1%}{fast.least:>9.3f}{path.stat().st_size / 1e6:>7.2f}"
+            f"{fast.arena:>12,}"
+        )
+    print("\n".join(rows) + "\n", flush=True)
+    return right[1] > right[0] - 0.02
 
 
 def drawn(folder: Path) -> Dataset:

@@ -21,6 +21,7 @@ from spindle.model.weights import Weights
 
 Array = NDArray[Any]
 LARGEST_BIAS = 1 << 24  # in steps: beyond, sums would not fit
+DEAR = 1.3  # times the step, for the quicker kernel of a machine
 
 
 @dataclass(frozen=True)
@@ -115,6 +116,11 @@ def sides(
                 yield replace(op, inputs=(alone,)), weight[..., at], spread[:, at, at]
 
 
+def cheap(op: Conv, exact: Array) -> bool:
+    """Whether weights that fit in pairs are hardly coarser; answers in numbers want their finest."""
+    return op.grid and bool((widest(op, exact, True) / widest(op, exact, False)).mean() < DEAR)
+
+
 def on_steps(op: Conv, weights: Weights, grid: Grid, read: Windows, manner: Manner) -> Weights:
     """Step, weights and bias of a convolution that reads bytes of this grid."""
     weight = by_sums(op, weights[f"{op.name}.weight"].astype(np.float64))
@@ -125,17 +131,18 @@ def on_steps(op: Conv, weights: Weights, grid: Grid, read: Windows, manner: Mann
         by_input = np.tile(scale, weight.shape[2] // len(scale))[None, None]
     exact = weight * by_input
     spread = read.spread / by_input / by_input.transpose(0, 2, 1)
+    pairs = manner.pairs and cheap(op, exact)
     if manner.each:
-        step = steps(op, exact, spread, manner.pairs)
+        step = steps(op, exact, spread, pairs)
     else:
-        step = widest(op, exact, manner.pairs).reshape(op.channels, -1).max(1)
+        step = widest(op, exact, pairs).reshape(op.channels, -1).max(1)
     bias = weights[f"{op.name}.bias"]
     step = np.maximum(step, np.abs(bias) / LARGEST_BIAS).astype(np.float32)
     unit = repeated(op, step.astype(np.float64))
     if manner.hasty:
-        found = nearest(op, exact / unit, manner.pairs)
+        found = nearest(op, exact / unit, pairs)
     else:
-        found = settled(op, exact / unit, spread, manner.pairs)
+        found = settled(op, exact / unit, spread, pairs)
     made = found * unit / by_input
     if manner.each:  # what is lost on average is given back
         lost = ((weight - made) @ read.mean[:, :, None]).reshape(op.channels, -1).sum(1)
