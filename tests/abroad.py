@@ -113,10 +113,10 @@ for (let at = 0; at < pictures.length; at += one) {
 """
 
 
-def on_arm(source: Source, pictures: NDArray[np.uint8]) -> Outputs:
+def on_arm(source: Source, pictures: NDArray[np.uint8], cpu: str = "") -> Outputs:
     """What a source for aarch64-linux says of pictures of one size, n x height x width x 3."""
-    abroad = target("aarch64-linux")
-    machine = ("-target", "aarch64-linux-none", f"-mcpu={abroad.cpu}")
+    cpu = cpu or target("aarch64-linux").cpu
+    machine = ("-target", "aarch64-linux-none", f"-mcpu={cpu}")
     return emulated(source, pictures, "qemu-aarch64", machine)
 
 

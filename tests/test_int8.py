@@ -3,21 +3,24 @@
 from __future__ import annotations
 
 import os
+import subprocess
+import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
 from numpy.typing import NDArray
 
 import spindle
-from spindle.compiler import reference
+from spindle.compiler import build, reference
 from spindle.compiler.pipeline import passed
 from spindle.compiler.schedule import Limits
-from spindle.compiler.targets import AVX2, NEON, PLAIN, WASM
+from spindle.compiler.targets import AVX2, AVX512, NEON, PLAIN, WASM, Isa, target
 from spindle.model.graph import Graph
 from spindle.model.ops import Conv
 from spindle.model.weights import Weights
 from tests import drawn
-from tests.abroad import in_wasm, on_arm, on_cortex
+from tests.abroad import in_wasm, needed, on_arm, on_cortex
 from tests.compiled import HERE
 from tests.gridded import exact, gridded
 from tests.networks import ISAS, Outputs, built, emitted, error
@@ -108,10 +111,27 @@ def test_some_of_it_in_numbers(seed: int) -> None:
     judged(*model, pictures(graph, seed)[0], network.run(pictures(graph, seed)[0]))
 
 
-def test_arm_says_it_too() -> None:
+@pytest.mark.parametrize(
+    "isa, cpu",
+    [(AVX2, "x86_64_v3+avxvnni"), (AVX512, "x86_64_v4"), (AVX512, "x86_64_v4+avx512vnni")],
+)
+def test_it_builds_for_processors_that_are_not_here(isa: Isa, cpu: str, tmp_path: Path) -> None:
+    needed(zig=True, program=sys.executable, package="python3")
+    graph = HEADS["classes"]
+    source = emitted(*gridded(graph, settled(graph)), isa)
+    build.put(source, tmp_path)
+    zig = build.find(target("x86-64-v3")).command
+    machine = ("-target", "x86_64-linux-gnu.2.17", f"-mcpu={cpu}", f"-I{build.HEADERS}")
+    words = (*zig, *machine, *build.STRICT, "-c", f"{source.name}.c", "-o", "model.o")
+    done = subprocess.run(words, cwd=tmp_path, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.parametrize("cpu", ["", "cortex_a76"])  # which has dot products
+def test_arm_says_it_too(cpu: str) -> None:
     graph = HEADS["classes"]
     model, picture = gridded(graph, settled(graph)), pictures(graph, 2)[:1]
-    found = on_arm(emitted(*model, NEON), picture)
+    found = on_arm(emitted(*model, NEON), picture, cpu)
     assert judged(*model, picture[0], {name: array[0] for name, array in found.items()}) == 1
 
 
