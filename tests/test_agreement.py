@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from spindle.app.exports.agreement import Agreement, compare, watched
+from spindle.app.exports.agreement import ROUNDED, Agreement, compare, watched
 from spindle.compiler import reference
 from spindle.data.synthetic import scene
 from spindle.model.heads import Task
@@ -123,3 +123,10 @@ def test_what_is_no_answer_is_refused() -> None:
     got["probabilities"][0] = np.nan
     with pytest.raises(ValueError, match="not finite"):
         judged("classify", want, got)
+
+
+def test_of_bytes_the_share_decides() -> None:
+    for same, close in ((3, True), (2, False)):
+        one = Agreement(0.4, same, 4, "labels", ROUNDED)
+        assert one.close == close and "(75% must be)" in str(one)
+    assert not Agreement(0.4, 4, 4, "labels").close

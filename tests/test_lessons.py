@@ -19,6 +19,7 @@ def pages_without_latency(monkeypatch: pytest.MonkeyPatch) -> None:
     """Each run's page would build a library of it, which takes longer than the lesson."""
     monkeypatch.setattr("spindle.app.report.writing.compiled", lambda model: None)
 
+
 SHORT = ["--recipe", "tiny", "--width", "0.1", "--size", "64", "--device", "cpu", "--epochs", "1"]
 
 

@@ -6,6 +6,7 @@ import tempfile
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack, suppress
 from dataclasses import asdict, dataclass, field
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -13,19 +14,21 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image as Pillow
 
+from spindle.app.entries import DRAWN, OURS, SEEN, Entry, entered, of_bytes
 from spindle.app.machine import Machine, machine
-from spindle.app.peers.prepare import PEERS, Facts, Peer, lightened, prepare
+from spindle.app.peers.prepare import PEERS, Facts, Peer, prepare
 from spindle.app.stopwatch import Runner, Silent, Times, cold
+from spindle.app.verdict import agreement, distance
 from spindle.compiler import peak, reference
 from spindle.compiler.targets import target
-from spindle.model.answers import Detect
 from spindle.model.graph import Graph
 from spindle.model.weights import Model, Weights, initial
 
 Array = NDArray[Any]
+Answers = dict[str, Array]
 Say = Callable[[str], None]
 ROOM = "spindle.app.peers"
-PRECISIONS = ("float32", "bf16")
+PRECISIONS = ("float32", "bf16", "int8")
 ALONE = ("nothing", "peak")  # no runtimes, but what they are compared with
 
 
@@ -43,6 +46,7 @@ class Result:
     rss_mb: float  # at its peak, above Python with numpy
     arena_bytes: int | None  # of those runtimes that plan one
     max_error: float
+    agreement: float = 1.0  # the share of what is named that it names too
 
     @property
     def pictures(self) -> float:
@@ -68,6 +72,7 @@ class Bench:
     madds: int
     rounds: int
     copy_gbps: float  # from memory to memory; 0 where nothing builds that could measure it
+    remark: str = ""  # on answers that mean nothing
     results: list[Result] = field(default_factory=list)
     starts: list[Start] = field(default_factory=list)
     absent: dict[str, str] = field(default_factory=dict)
@@ -102,14 +107,19 @@ def measure(
     against: Sequence[str] = tuple(PEERS),
     start: bool = False,
     say: Say = lambda text: None,
+    seen: Array | None = None,
 ) -> Bench:
-    """Every runtime of `against`, for each precision and number of threads a run of its own."""
+    """Every runtime of `against`, for each precision and number of threads a run of its own.
+
+    `seen` are pictures that show the ranges of an int8 network's tensors; else some are drawn.
+    """
     for given, known in ((against, PEERS), (precisions, PRECISIONS)):
         if wrong := [name for name in given if name not in known]:
             raise ValueError(f"there is no {wrong[0]} here: choose from {', '.join(known)}")
     if rounds < 1 or batch < 1 or min(threads) < 1:
         raise ValueError("take 1 round, 1 picture and 1 thread or more")
-    done = Bench(title, machine(), model.graph.madds, rounds, copying())
+    drawn = "" if "int8" not in precisions or of_bytes(model) or seen is not None else DRAWN
+    done = Bench(title, machine(), model.graph.madds, rounds, copying(), drawn)
     peers = {}
     for name in against:
         if PEERS[name].here:
@@ -117,19 +127,20 @@ def measure(
         else:
             done.absent[name] = f"not installed: pip install {PEERS[name].package}"
     pictures = noise(model.graph, batch)
-    truth = reference.run(model.graph, model.weights, pictures[0])
+    shown = noise(model.graph, SEEN) if seen is None else seen
+    entries = [(each, truths(each, pictures[0])) for each in entered(model, precisions, shown)]
     with tempfile.TemporaryDirectory(prefix="spindle-bench-") as place:
-        for count in threads:
-            room = Path(place) / str(count)
-            facts = write(lightened(model), peers, room, pictures, count, done.absent, say)
-            ready = {name: peer for name, peer in peers.items() if name in facts}
-            for precision in precisions:
-                able = [name for name, peer in ready.items() if precision in peer.precisions]
+        for count, (entry, truth) in product(threads, entries):
+            able = {n: p for n, p in peers.items() if set(entry.precisions) & set(p.precisions)}
+            room = Path(place) / f"{count}-{entry.precisions[0]}"
+            facts = write(entry, able, room, pictures, count, done.absent, say)
+            for precision in entry.precisions:
+                names = [name for name in facts if precision in able[name].precisions]
                 race = Race(room, precision, count, batch, rounds, say)
-                done.results.extend(race.run(able, facts, truth, model.graph, done))
-            if start and count == threads[0]:
+                done.results.extend(race.run(names, facts, truth, model.graph, done))
+            if start and count == threads[0] and entry is entries[0][0]:
                 done.starts.extend(
-                    started(list(ready), room, count, min(rounds, 5), done.absent, say)
+                    started(list(facts), room, count, min(rounds, 5), done.absent, say)
                 )
     return done
 
@@ -154,23 +165,32 @@ def noise(graph: Graph, batch: int) -> NDArray[np.uint8]:
 
 
 def write(
-    model: Model, peers: dict[str, Peer], room: Path, pictures: NDArray[np.uint8], threads: int,
+    entry: Entry, peers: dict[str, Peer], room: Path, pictures: NDArray[np.uint8], threads: int,
     absent: dict[str, str], say: Say,
 ) -> dict[str, Facts]:  # fmt: skip
     """Each runtime's files, for one picture and for the whole batch; what is known of them."""
     facts: dict[str, Facts] = {}
     for size in sorted({1, len(pictures)}):
         folder = room / str(size)
-        prepare(model, folder, pictures, size)
+        prepare(entry.theirs, folder, pictures, size)
         Pillow.fromarray(pictures[0]).resize((640, 480)).save(folder / "picture.jpg")
         for name, peer in peers.items():
             say(f"writing for {name}")
             try:
-                facts[name] = facts.get(name, {}) | peer.write(model, folder, size, threads)
+                given = entry.given(name)
+                facts[name] = facts.get(name, {}) | peer.write(given, folder, size, threads)
             except (ValueError, NotImplementedError) as error:
                 absent[name] = str(error)
                 facts.pop(name, None)
     return facts
+
+
+def truths(entry: Entry, picture: NDArray[np.uint8]) -> dict[str, Answers]:
+    """What the definition says of what each runtime is given."""
+    ours, theirs = entry.ours, entry.theirs
+    said = reference.run(ours.graph, ours.weights, picture)
+    other = said if theirs is ours else reference.run(theirs.graph, theirs.weights, picture)
+    return {name: said if name == OURS else other for name in PEERS}
 
 
 @dataclass(frozen=True)
@@ -185,7 +205,7 @@ class Race:
     say: Say
 
     def run(
-        self, names: Sequence[str], facts: dict[str, Facts], truth: dict[str, Array],
+        self, names: Sequence[str], facts: dict[str, Facts], truth: dict[str, Answers],
         graph: Graph, done: Bench,
     ) -> list[Result]:  # fmt: skip
         absent = done.absent
@@ -202,11 +222,12 @@ class Race:
                     done.peaks.append(2e-6 * target().isa.lanes * peak.SUMMED / min(runner.ms))
                     continue
                 try:
-                    error = distance(graph, truth, runner.answer(), self.batch)
+                    told = graph, truth[runner.name], runner.answer()
+                    near = distance(*told, self.batch), agreement(*told, self.batch)
                 except Silent as silence:
                     absent[runner.name] = str(silence)
                     continue
-                result = self.result(runner, bare.peak, facts[runner.name], error)
+                result = self.result(runner, bare.peak, facts[runner.name], near)
                 best = found.get(runner.name)
                 if best is None or result.min_ms < best.min_ms:
                     found[runner.name] = result
@@ -240,11 +261,11 @@ class Race:
                     absent[name] = str(silence)
         return runners
 
-    def result(self, runner: Runner, bare: int, facts: Facts, error: float) -> Result:
+    def result(self, runner: Runner, bare: int, facts: Facts, near: tuple[float, float]) -> Result:
         times, above = Times.of(runner.ms), (runner.peak - bare) / 2**20
         return Result(
             runner.name, self.precision, self.threads, self.batch, times.least, times.middle,
-            times.late, above, facts.get("arena_bytes"), error,
+            times.late, above, facts.get("arena_bytes"), *near,
         )  # fmt: skip
 
 
@@ -262,25 +283,3 @@ def started(
                 absent.setdefault(name, str(silence))
     times = {name: Times.of(own) for name, own in ms.items() if own}
     return [Start(name, time.least, time.middle) for name, time in times.items()]
-
-
-def distance(graph: Graph, truth: dict[str, Array], said: dict[str, Array], batch: int) -> float:
-    """How far an answer is from the definition's, as a share of the largest number in it.
-
-    Of numbers that name something, the share that names another; a box is compared with the nearest
-    one given, since those of almost the same score may change places.
-    """
-    worst = 0.0
-    for op in (op for op in graph.ops if op.output in graph.outputs):
-        want = truth[op.name]
-        got = said[op.name][0] if batch > 1 else said[op.name]
-        if got.shape != want.shape:
-            raise Silent(f"its {op.name} is {got.shape}, not {want.shape}")
-        if want.dtype == np.int32:
-            worst = max(worst, float((want != got).mean()))
-        elif isinstance(op, Detect):
-            apart = np.abs(want[:, None, 0] - got[None, :, 0]).max(axis=2)
-            worst = max(worst, float(apart.min(axis=1).max()))
-        else:
-            worst = max(worst, float(np.abs(want - got).max() / np.abs(want).max()))
-    return worst

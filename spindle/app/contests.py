@@ -8,13 +8,17 @@ from pathlib import Path
 from typing import Any
 
 from spindle import app, compiler
+from spindle.app.entries import of_bytes
 from spindle.app.progress import Bar
+from spindle.app.quantizing import gathered, samples_at
 from spindle.app.typed import sides
 from spindle.model import atomic
 from spindle.model.family import NETWORKS, point
 from spindle.model.graph import Graph
 from spindle.model.heads import HEADS, Task
 from spindle.model.weights import Model, Weights
+
+PICTURES = 32  # that set ranges
 
 
 def bench(
@@ -32,12 +36,13 @@ def bench(
     size: str | None = None,
     head: str | None = None,
     train: bool = False,
+    calibrate: str | None = None,
     json: bool = False,
 ) -> int:
     """How quick a network is here, beside every runtime installed, in interleaved rounds.
 
     model: a model file, or mobilenetv2, mobilenetv1 or a published point with random weights
-    precision: float32, bf16, or both
+    precision: float32, bf16, int8, or several (that of the model)
     threads: one number, or several to measure each (1)
     against: onnxruntime, openvino, litert, ncnn, executorch, torch (all of them)
     batch: pictures at a time (1; a training step 32)
@@ -49,6 +54,7 @@ def bench(
     size: of the picture (the head's own)
     head: as in `info`
     train: what a training step costs instead, in torch's layouts and ours
+    calibrate: pictures to set an int8 network's ranges by (else drawn: good enough for times)
     json: all of it as JSON
     Example: spindle bench mobilenetv2-1.0-224 --threads 1 2
     """
@@ -64,11 +70,15 @@ def bench(
         raise ValueError(f"{plot} is no name for a picture of bars: let it end in .png")
     given: dict[str, Any] = {"width": width, "size": sides(size), "head": head}
     title, found = described(model, {name: v for name, v in given.items() if v is not None})
+    usual, seen = ["int8" if of_bytes(found) else "float32"], None
+    if calibrate:
+        samples = samples_at(calibrate, found.task)[:PICTURES]
+        seen = gathered(samples, found.graph.image, calibrate)
     bar = Bar("measuring", 0)
     try:
         done = app.measure(
-            title, found, precision or ("float32",), threads or (1,), batch or 1, rounds or 10,
-            against or tuple(app.PEERS), start, lambda said: bar.show(0, said),
+            title, found, precision or usual, threads or (1,), batch or 1, rounds or 10,
+            against or tuple(app.PEERS), start, lambda said: bar.show(0, said), seen,
         )  # fmt: skip
     finally:
         bar.end()

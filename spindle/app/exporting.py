@@ -5,7 +5,8 @@ from __future__ import annotations
 import json as jsonlib
 import re
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
+from functools import partial
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -14,7 +15,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from spindle.app import exports
-from spindle.app.exports.agreement import Agreement, compare, watched
+from spindle.app.entries import of_bytes
+from spindle.app.exports.agreement import ALLOWED, ROUNDED, Agreement, compare, watched
 from spindle.app.exports.form import Form, Leaving
 from spindle.app.exports.placing import every, place, room_beside
 from spindle.app.exports.silence import quietly, silence
@@ -26,6 +28,7 @@ from spindle.app.peers.serving import Run
 from spindle.app.seeing import Sight
 from spindle.compiler import onnx, reference
 from spindle.compiler.pipeline import known
+from spindle.compiler.uniform import uniform
 from spindle.data.augment import look
 from spindle.data.datasets import find
 from spindle.data.forms import album
@@ -66,12 +69,16 @@ class Exported:
     ends: tuple[str, ...] = ()  # where it ends before the answer: what it gives instead
     scores: dict[str, dict[str, float]] = field(default_factory=dict)  # of numpy, of the export
     metric: str = ""  # that counts among the scores
+    coarse: Agreement | None = None  # how its bytes agree with finer ones, which it does not know
 
     def __str__(self) -> str:
         lines = [f"{self.path}: {self.form}, {self.bytes / 1e6:.1f} MB; " + (
             f"on {self.pictures} pictures against numpy: {self.agreement}"
             if self.agreement else "not compared, for it runs on other machines"
         )]  # fmt: skip
+        if self.coarse:
+            kept = f"{self.coarse.same:,} of {self.coarse.of:,} {self.coarse.what}"
+            lines.append(f"  it knows one scale for a tensor: {kept} are the model file's")
         if self.ends:
             lines.append(f"  it ends with {', '.join(self.ends)}: the last ops are the caller's")
         if self.scores:
@@ -130,27 +137,43 @@ def export_model(
         samples = part_of(find(data, model.task), "val", 0.2, 0)
         pictures = [look(sample)[0] for sample in islice(samples, 2 * PICTURES)]
     pixels = prepared(model.graph, pictures)
+    meant = known_to(form, model)
     with room_beside(path) as room:
-        light = lightened(model)
+        light = lightened(meant)
         part, rest = parted(light.graph, form.left_out)
         weights = {name: light.weights[name] for name in part.arrays}
         (room / "graph.json").write_text(jsonlib.dumps(record.to_json(light.graph)))
         with quietly(f"{path} was not written: {form.name}"):
-            form.write(Leaving(model, part, weights, batch, notes(model, part)), room)
+            form.write(Leaving(meant, part, weights, batch, notes(model, part)), room)
             run = in_batches(form.load(room, 1, "float32"), batch) if form.load else None
         agreement = None
         if run:
             with quietly(f"{path} was not kept: {form.name}"):
-                agreement = agreed(model, run, pixels, batch)
+                agreement = agreed(meant, run, pixels, batch)
             if not agreement.close:
                 raise ValueError(f"{path} was not kept, its answers are not numpy's: {agreement}")
         size = sum(file.stat().st_size for file in every(room / form.file))
         scores = both(model, run, data, path.name) if data and run else {}
         place(room / form.file, path)
     ends = tuple(tensor.name for tensor in part.outputs) if rest else ()
+    numpy = partial(reference.run, meant.graph, meant.weights)
+    coarse = None if meant is model else agreed(model, numpy, pixels, batch)
     return Exported(
-        str(path), form.name, size, len(pixels), agreement, ends, scores, HEADLINE[model.task]
-    )
+        str(path), form.name, size, len(pixels), agreement, ends, scores, HEADLINE[model.task],
+        coarse,
+    )  # fmt: skip
+
+
+def known_to(form: Form, model: Model) -> Model:
+    """The model as far as a form knows bytes."""
+    if not of_bytes(model) or form.grids == "channel":
+        return model
+    if form.grids == "none":
+        raise ValueError(
+            f"{form.name} is written in float32 alone: export what this model was quantized from"
+        )
+    graph, weights = uniform(model.graph, model.weights)
+    return replace(model, graph=graph, weights=weights)
 
 
 def ready(path: Path, batch: int | None) -> Form:
@@ -207,9 +230,11 @@ def notes(model: Model, part: Graph) -> str:
 def agreed(model: Model, run: Run, pixels: Array, batch: int | None) -> Agreement:
     """Compared a batch at a time; where that is free, one picture first and then three."""
     cuts = range(batch, len(pixels), batch) if batch else range(1, len(pixels), 3)
-    seen = watched(model.graph)
+    seen, allowed = watched(model.graph), ROUNDED if of_bytes(model) else ALLOWED
     found = [
-        compare(model.graph, model.task, reference.run(seen, model.weights, chunk), run(chunk))
+        compare(
+            model.graph, model.task, reference.run(seen, model.weights, chunk), run(chunk), allowed
+        )
         for chunk in np.split(pixels, list(cuts))
     ]
     return sum(found[1:], found[0])

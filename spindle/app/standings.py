@@ -10,11 +10,11 @@ from PIL import ImageDraw
 
 from spindle.app.bench import Bench, Result
 from spindle.app.draw import ACCENT, INK, PAPER, Colour, font
+from spindle.app.entries import OURS
 from spindle.app.table import accent, bold, dim
 from spindle.compiler.pipeline import Layer
 from spindle.data.preprocess import Picture
 
-OURS = "spindle"
 BLUE: Colour = (92, 110, 148)
 GREY: Colour = (214, 216, 222)
 WIDE, ROW, LEFT, RIGHT, SCALE = 640, 26, 130, 90, 2
@@ -27,13 +27,15 @@ def show_bench(bench: Bench) -> str:
     if bench.peaks:
         floor = 2e-6 * bench.madds / bench.peak_gflops
         core = f"one core: {bench.peak_gflops:.0f} GFLOP/s, copies at {bench.copy_gbps:.0f} GB/s"
-        lines.append(dim(f"{core}; so no less than {floor:.2f} ms for one picture"))
+        lines.append(dim(f"{core}; so no less than {floor:.2f} ms in float32"))
     for (precision, threads), results in grouped(bench):
         pictures = f", {results[0].batch} pictures at a time" if results[0].batch > 1 else ""
         lines += [
             "",
             f"  {precision}, {counted(threads)}{pictures}; {bench.rounds} rounds in turns",
         ]
+        if precision == "int8":
+            lines.append(dim("  the others are given one scale for each tensor" + bench.remark))
         lines.append(dim(heading()))
         best = min((r.min_ms for r in results if r.runtime != OURS), default=results[0].min_ms)
         lines += [row(result, best) for result in results]
@@ -47,7 +49,10 @@ def show_bench(bench: Bench) -> str:
     if bench.absent:
         lines.append("")
         lines += [f"  {name:<14} {reason}" for name, reason in bench.absent.items()]
-    says = "ratio: of the least time to the best peer's; MB: at the peak, above Python with numpy"
+    says = (
+        "ratio: of the least time to the best peer's; MB: at the peak, above Python with numpy; "
+        "same: of what the definition names"
+    )
     return "\n".join([*lines, "", dim(f"  {says}")])
 
 
@@ -89,7 +94,7 @@ def counted(threads: int) -> str:
 
 def heading() -> str:
     names = f"{'min ms':>9} {'median':>9} {'p90':>9} {'a second':>9} {'ratio':>6}"
-    return f"  {'':<14} {names} {'MB':>7} {'arena':>11} {'error':>8}"
+    return f"  {'':<14} {names} {'MB':>7} {'arena':>11} {'error':>8} {'same':>5}"
 
 
 def row(result: Result, best: float) -> str:
@@ -98,7 +103,8 @@ def row(result: Result, best: float) -> str:
         result.runtime,
         f"  {result.runtime:<14} {result.min_ms:>9.3f} {result.median_ms:>9.3f} "
         f"{result.p90_ms:>9.3f} {result.pictures:>9.1f} {result.min_ms / best:>6.2f} "
-        f"{result.rss_mb:>7.1f} {arena:>11} {result.max_error:>8.0e}",
+        f"{result.rss_mb:>7.1f} {arena:>11} {result.max_error:>8.0e} "
+        f"{result.agreement:>5.0%}",
     )
 
 

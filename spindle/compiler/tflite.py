@@ -64,14 +64,13 @@ def whole(value: int) -> Number:
 class Model:
     """Tensors, buffers and operators as they are put down."""
 
-    versions = VERSIONS
-
     def __init__(self, batch: int) -> None:
         self.batch = batch
         self.tensors: list[Table] = []
         self.buffers = [Table()]  # the first is for tensors that hold no numbers of their own
         self.operators: list[Table] = []
         self.codes: dict[str, int] = {}
+        self.versions = dict(VERSIONS)
         self.place: dict[str, int] = {}  # of each of the graph's tensors
 
     def tensor(self, name: str, shape: tuple[int, ...], dtype: str = "float32") -> int:
@@ -104,7 +103,8 @@ class Model:
     def written(self, outputs: list[int], notes: Mapping[str, str]) -> bytes:
         codes = [
             Table({
-                0: byte(KINDS[kind][0]), 2: whole(self.versions.get(kind, 1)), 3: whole(KINDS[kind][0])
+                0: byte(KINDS[kind][0]), 2: whole(self.versions.get(kind, 1)),
+                3: whole(KINDS[kind][0]),
             })
             for kind in self.codes
         ]  # fmt: skip

@@ -16,6 +16,9 @@ from spindle.model.ops import Op
 
 Array = NDArray[Any]
 ALLOWED = 1e-3  # how far numbers may be apart, as a share of the largest
+# of bytes a last bit may fall to either side and, layer after layer, grow to any difference: there
+# the share of what is the same decides, and a box, a point or a vector is if it is as near as this
+ROUNDED, MOST = 0.05, 0.75
 LEAST = 0.99  # the share of boxes that must be the same: where two overlap, a last digit decides
 NAMED: dict[Task, str] = {
     "classify": "labels", "detect": "boxes", "segment": "pixels", "pose": "points",
@@ -31,20 +34,27 @@ class Agreement:
     same: int
     of: int
     what: str  # is counted
+    allowed: float = ALLOWED
 
     @property
     def close(self) -> bool:
+        if self.allowed == ROUNDED:
+            return self.same >= MOST * self.of
         least = LEAST * self.of if self.what == "boxes" else 0
-        return self.difference <= ALLOWED and self.same >= least
+        return self.difference <= self.allowed and self.same >= least
 
     def __add__(self, other: Agreement) -> Agreement:
         worst = max(self.difference, other.difference)
-        return Agreement(worst, self.same + other.same, self.of + other.of, self.what)
+        same, of = self.same + other.same, self.of + other.of
+        return Agreement(worst, same, of, self.what, self.allowed)
 
     def __str__(self) -> str:
+        rounded = self.allowed == ROUNDED
+        most = "any" if rounded else f"{self.allowed:.0e}"
+        wanted = f" ({MOST:.0%} must be)" if rounded else ""
         return (
-            f"largest difference {self.difference:.1e} ({ALLOWED:.0e} is allowed), "
-            f"{self.same:,} of {self.of:,} {self.what} the same"
+            f"largest difference {self.difference:.1e} ({most} is allowed), "
+            f"{self.same:,} of {self.of:,} {self.what} the same{wanted}"
         )
 
 
@@ -62,7 +72,13 @@ def makers(graph: Graph) -> list[Op]:
     return [ops[tensor.name] for tensor in graph.outputs]
 
 
-def compare(graph: Graph, task: Task, want: dict[str, Array], got: dict[str, Array]) -> Agreement:
+def compare(
+    graph: Graph,
+    task: Task,
+    want: dict[str, Array],
+    got: dict[str, Array],
+    allowed: float = ALLOWED,
+) -> Agreement:
     """Of a batch.  `want` is what numpy says of the watched graph, `got` what is judged.
 
     A choice between equals may fall on either: then the difference is how unequal they are.
@@ -78,21 +94,21 @@ def compare(graph: Graph, task: Task, want: dict[str, Array], got: dict[str, Arr
             case ArgMax():
                 found = chosen(want[op.inputs[0].name], want[name], got[name])
             case Peaks():
-                found = placed(want[op.inputs[0].name], want[name], got[name])
+                found = placed(want[op.inputs[0].name], want[name], got[name], allowed)
             case Detect():
-                found = boxed(want[name][:, :, 0], got[name][:, :, 0])
+                found = boxed(want[name][:, :, 0], got[name][:, :, 0], allowed)
             case _:
-                found = counted(want[name], got[name], task)
+                found = counted(want[name], got[name], task, allowed)
         worst = max(worst, found[0])
         if op is tasks.deciding(graph):
             counts = found[1:]
-    return Agreement(worst, *counts, NAMED[task])
+    return Agreement(worst, *counts, NAMED[task], allowed)
 
 
-def counted(want: Array, got: Array, task: Task) -> tuple[float, int, int]:
+def counted(want: Array, got: Array, task: Task, allowed: float) -> tuple[float, int, int]:
     """Numbers: labels are the same where the same one is largest, vectors where all of it is."""
     apart = np.abs(want - got) / max(float(np.abs(want).max()), 1e-12)
-    same = want.argmax(-1) == got.argmax(-1) if task == "classify" else (apart <= ALLOWED).all(-1)
+    same = want.argmax(-1) == got.argmax(-1) if task == "classify" else (apart <= allowed).all(-1)
     return float(apart.max()), int(same.sum()), same.size
 
 
@@ -104,7 +120,7 @@ def chosen(scores: Array, want: Array, got: Array) -> tuple[float, int, int]:
     return float(lost.max() / np.abs(scores).max()), int((want == got).sum()), want.size
 
 
-def placed(heat: Array, want: Array, got: Array) -> tuple[float, int, int]:
+def placed(heat: Array, want: Array, got: Array, allowed: float) -> tuple[float, int, int]:
     """The place of each point: x, y, value, of maps batch x height x width x points."""
     batch, height, width, points = heat.shape
     n, c = np.ogrid[:batch, :points]
@@ -124,11 +140,11 @@ def placed(heat: Array, want: Array, got: Array) -> tuple[float, int, int]:
         step = 0.25 * np.sign(slope) * ((at > 0) & (at < side - 1))
         off = np.abs(got[..., axis] * side - at - 0.5 - step) > 0.01  # towards the wrong neighbour
         lost = np.maximum(lost, np.where(off, np.abs(slope), 0))
-    same = np.abs(want - got)[..., :2].max(-1) <= ALLOWED
+    same = np.abs(want - got)[..., :2].max(-1) <= allowed
     return float(lost.max() / np.abs(heat).max()), int(same.sum()), same.size
 
 
-def boxed(want: Array, got: Array) -> tuple[float, int, int]:
+def boxed(want: Array, got: Array, allowed: float) -> tuple[float, int, int]:
     """Rows of left, top, right, bottom, score, class; -1 is none.  Each has its like, or is lost.
 
     Those of almost the same score may change places, so that their order is not asked.
@@ -141,6 +157,6 @@ def boxed(want: Array, got: Array) -> tuple[float, int, int]:
             apart = np.abs(ours[:, None, :5] - theirs[None, :, :5]).max(-1)
             apart[ours[:, None, 5] != theirs[None, :, 5]] = np.inf
             nearest = apart.min(1)
-            same += int((nearest <= ALLOWED).sum())
-            worst = max(worst, float(nearest[nearest <= ALLOWED].max(initial=0)))
+            same += int((nearest <= allowed).sum())
+            worst = max(worst, float(nearest[nearest <= allowed].max(initial=0)))
     return worst, same, of

@@ -55,4 +55,4 @@ def pixels(picture: Array) -> int:
     return int(picture.ctypes.data)
 
 
-C = Form("C", "c", write, load, most=1)
+C = Form("C", "c", write, load, most=1, grids="channel")

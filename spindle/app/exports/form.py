@@ -5,11 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 from spindle.app.peers.finish import Kinds
 from spindle.app.peers.serving import Load
 from spindle.model.graph import Graph
 from spindle.model.weights import Model, Weights
+
+Grids = Literal["none", "tensor", "channel"]
 
 
 @dataclass(frozen=True)
@@ -39,3 +42,4 @@ class Form:
     left_out: Kinds = ()
     most: int | None = None  # pictures in a batch, where that is limited
     free: bool = False  # whether the batch may be left open
+    grids: Grids = "none"  # which bytes it knows: none, of a scale for a tensor, or for a channel

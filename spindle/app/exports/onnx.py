@@ -6,14 +6,14 @@ from pathlib import Path
 
 from spindle.app.exports.form import Form, Leaving
 from spindle.app.peers.onnxruntime import load
-from spindle.compiler import onnx
+from spindle.compiler import qdq
 from spindle.model import atomic
 
 
 def write(leaving: Leaving, folder: Path) -> None:
     notes = {"spindle": leaving.notes}
-    content = onnx.write(leaving.graph, leaving.weights, leaving.batch, notes)
+    content = qdq.write(leaving.graph, leaving.weights, leaving.batch, notes)
     atomic.write(folder / "model.onnx", content)
 
 
-ONNX = Form("ONNX", "model.onnx", write, load, free=True)
+ONNX = Form("ONNX", "model.onnx", write, load, free=True, grids="tensor")

@@ -1,4 +1,4 @@
-"""How does a model leave for OpenVINO?  By its own converter from our ONNX, in float32."""
+"""How does a model leave for OpenVINO?  By its own converter from our ONNX, never in bf16."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import openvino
 
 from spindle.app.exports.form import Form, Leaving
 from spindle.app.peers.serving import Array, Run
-from spindle.compiler import onnx
+from spindle.compiler import qdq
 
 # by itself it would compute in bf16 wherever the processor can
 SETTINGS = {"INFERENCE_PRECISION_HINT": "f32"}
@@ -16,7 +16,7 @@ SETTINGS = {"INFERENCE_PRECISION_HINT": "f32"}
 
 def write(leaving: Leaving, folder: Path) -> None:
     source = folder / "model.onnx"
-    source.write_bytes(onnx.write(leaving.graph, leaving.weights, leaving.batch))
+    source.write_bytes(qdq.write(leaving.graph, leaving.weights, leaving.batch))
     network = openvino.convert_model(source)
     network.set_rt_info(leaving.notes, "spindle")
     (folder / "openvino").mkdir()
@@ -35,4 +35,4 @@ def load(folder: Path, threads: int, precision: str) -> Run:
     return run
 
 
-OPENVINO = Form("OpenVINO", "openvino", write, load, free=True)
+OPENVINO = Form("OpenVINO", "openvino", write, load, free=True, grids="tensor")

@@ -6,15 +6,15 @@ from pathlib import Path
 
 from spindle.app.exports.form import Form, Leaving
 from spindle.app.peers.litert import load
-from spindle.compiler import tflite
+from spindle.compiler import tflite, tflite8
 from spindle.model import atomic
 
 
 def write(leaving: Leaving, folder: Path) -> None:
     assert leaving.batch
     notes = {"spindle": leaving.notes}
-    content = tflite.write(leaving.graph, leaving.weights, leaving.batch, notes)
+    content = tflite8.write(leaving.graph, leaving.weights, leaving.batch, notes)
     atomic.write(folder / "model.tflite", content)
 
 
-TFLITE = Form("TensorFlow Lite", "model.tflite", write, load, tflite.LEFT_OUT)
+TFLITE = Form("TensorFlow Lite", "model.tflite", write, load, tflite.LEFT_OUT, grids="tensor")

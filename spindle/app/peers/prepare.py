@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from spindle.app.building import compile_model
 from spindle.app.peers.finish import Kinds, parted
-from spindle.compiler import ncnn, onnx, stamp, tflite
+from spindle.compiler import ncnn, qdq, stamp, tflite, tflite8
 from spindle.compiler.fold import fold
 from spindle.model import cache, record, weights
 from spindle.model.graph import Graph
@@ -77,12 +77,12 @@ def write_spindle(model: Model, folder: Path, batch: int, threads: int) -> Facts
 
 
 def write_onnx(model: Model, folder: Path, batch: int, threads: int) -> Facts:
-    (folder / "model.onnx").write_bytes(onnx.write(model.graph, model.weights, batch))
+    (folder / "model.onnx").write_bytes(qdq.write(model.graph, model.weights, batch))
     return {}
 
 
 def write_tflite(model: Model, folder: Path, batch: int, threads: int) -> Facts:
-    (folder / "model.tflite").write_bytes(tflite.write(*part(model, tflite.LEFT_OUT), batch))
+    (folder / "model.tflite").write_bytes(tflite8.write(*part(model, tflite.LEFT_OUT), batch))
     return {}
 
 
@@ -116,10 +116,10 @@ def write_executorch(model: Model, folder: Path, batch: int, threads: int) -> Fa
 
 
 PEERS = {
-    "spindle": Peer("'spindle[compile]'", "spindle", write_spindle),
-    "onnxruntime": Peer("onnxruntime", "onnxruntime", write_onnx),
-    "openvino": Peer("openvino", "openvino", write_onnx, ("float32", "bf16")),
-    "litert": Peer("ai-edge-litert", "ai_edge_litert", write_tflite),
+    "spindle": Peer("'spindle[compile]'", "spindle", write_spindle, ("float32", "int8")),
+    "onnxruntime": Peer("onnxruntime", "onnxruntime", write_onnx, ("float32", "int8")),
+    "openvino": Peer("openvino", "openvino", write_onnx, ("float32", "bf16", "int8")),
+    "litert": Peer("ai-edge-litert", "ai_edge_litert", write_tflite, ("float32", "int8")),
     "ncnn": Peer("ncnn", "ncnn", write_ncnn, ("float32", "bf16")),
     "executorch": Peer("executorch", "executorch", write_executorch),
     "torch": Peer("torch", "torch", write_nothing, ("float32", "bf16")),
