@@ -117,7 +117,7 @@ def sides(
 
 
 def cheap(op: Conv, exact: Array) -> bool:
-    """Whether weights that fit in pairs are hardly coarser; answers in numbers want their finest."""
+    """Whether weights that fit in pairs are hardly coarser; answers in numbers want the finest."""
     return op.grid and bool((widest(op, exact, True) / widest(op, exact, False)).mean() < DEAR)
 
 
