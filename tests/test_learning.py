@@ -25,7 +25,7 @@ def test_what_was_taught_is_in_its_folder(
     data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     network = {"width": 0.1, "size": 32}
-    taught = teach(data, tmp_path / "run", recipe="tiny", network=network, epochs=1)
+    taught = teach(find(data), tmp_path / "run", recipe="tiny", network=network, epochs=1)
     kept = weights.load(tmp_path / "run" / "model.safetensors")
     assert kept.graph == taught.graph and kept.recipe["epochs"] == 1
     assert kept.labels == find(data).labels and kept.graph.input.shape == (32, 32, 3)
@@ -42,7 +42,7 @@ def test_what_is_wrong_with_the_data_is_said(
     first.unlink()
     (broken / "list.csv").write_text("\n".join(lines))
     with pytest.raises(ValueError, match="there is no recipe 'soup'"):
-        teach(broken / "list.csv", tmp_path / "run", recipe="soup")
+        teach(find(broken / "list.csv"), tmp_path / "run", recipe="soup")
     assert "1 things in" in capsys.readouterr().err
 
 

@@ -5,6 +5,8 @@ from spindle.app.draw import draw_result as draw_result
 from spindle.app.film import frames as frames
 from spindle.app.judgement import headline as headline
 from spindle.app.judgement import show_scores as show_scores
+from spindle.app.learning import acquainted as acquainted
+from spindle.app.learning import teach as teach
 from spindle.app.opening import open_model as open_model
 from spindle.app.peers.prepare import PEERS as PEERS
 from spindle.app.practice import bench_training as bench_training
@@ -20,7 +22,6 @@ from spindle.data.check import examine as examine
 from spindle.data.datasets import find as find
 from spindle.data.drawn import draw_data as draw_data
 from spindle.data.forms.listing import write_list as write_list
-from spindle.data.judges.wording import in_common as in_common
 from spindle.data.metrics import evaluate as evaluate
 from spindle.data.parting import part_of as part_of
 from spindle.data.preprocess import read_picture as read_picture

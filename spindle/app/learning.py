@@ -9,6 +9,7 @@ from typing import Any
 
 from spindle import training
 from spindle.app.progress import Bar
+from spindle.app.quantizing import quantize_model
 from spindle.app.watching import Watcher
 from spindle.data.datasets import find
 from spindle.data.judges.judge import Judge
@@ -22,27 +23,32 @@ from spindle.model.weights import Model
 
 
 def teach(
-    data: str | Path,
+    found: Dataset,
     out: str | Path = "run",
     start: Model | None = None,
     recipe: str | None = None,
-    task: Task | None = None,
-    form: str | None = None,
     teacher: Model | None = None,
     device: str = "auto",
     split: float = 0.2,
+    int8: bool = False,
     network: dict[str, Any] | None = None,
     **changed: Any,
 ) -> Model:
     """Trains on this data, shows how it goes, and leaves the best in the folder `out`.
 
-    `changed` are fields of the recipe, `network` is what else `training.train` takes.
+    `changed` are fields of the recipe, `network` is what else `training.train` takes.  With `int8`
+    a model in float32 is quantized first, and is its own teacher unless there is another.
     """
-    found = find(data, task, form)
-    warn(found, data)
-    named = training.named(recipe or training.usual(found.task, start is not None), **changed)
+    warn(found)
+    if int8 and start is None:
+        raise ValueError("--int8 teaches what knows all else already: name it by --weights")
+    rounded = start is not None and any(op.grid for op in start.graph.ops)
+    if int8 and start and not rounded:
+        start, teacher = quantize_model(start, found.path).model, teacher or start
+    usual = "aware" if int8 or rounded else training.usual(found.task, start is not None)
     watcher = Watcher(Path(out), found.task)
     try:
+        named = training.named(recipe or usual, **changed)
         return training.train(
             found, out, named, start, teacher, device, split, watcher, **network or {}
         )
@@ -50,12 +56,12 @@ def teach(
         watcher.bar.end()
 
 
-def warn(found: Dataset, data: str | Path) -> None:
+def warn(found: Dataset) -> None:
     """Says that something is wrong with the data, where something is."""
     if found.problems:
         first = " ".join(str(found.problems[0]).split())
         print(
-            f"spindle: {len(found.problems)} things in {data} are not as they should be "
+            f"spindle: {len(found.problems)} things in {found.path} are not as they should be "
             f"(the first: {first}); spindle check shows all",
             file=sys.stderr,
         )
@@ -79,11 +85,7 @@ def judged(
     """
     found = find(data, task, form)
     samples = part_of(found, part, split, seed)
-    if found.task in ("classify", "detect", "segment") and not in_common(found.labels, names):
-        raise ValueError(
-            f"the model and {data} have no class in common: it knows "
-            f"{', '.join(names[:3])} ..., the data {', '.join(found.labels[:3])} ..."
-        )
+    acquainted(found, names)
     foresee(len(samples))
     bar = Bar("judging", len(samples), "pictures")
     try:
@@ -91,3 +93,12 @@ def judged(
         return evaluate(predict, samples, found.task, found.labels, bar.show, only)
     finally:
         bar.end()
+
+
+def acquainted(found: Dataset, names: Sequence[str]) -> None:
+    """A sentence where a model and data know nothing that both have a name for."""
+    if found.task in ("classify", "detect", "segment") and not in_common(found.labels, names):
+        raise ValueError(
+            f"the model and {found.path} have no class in common: it knows "
+            f"{', '.join(names[:3])} ..., the data {', '.join(found.labels[:3])} ..."
+        )

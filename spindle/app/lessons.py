@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json as jsonlib
-import sys
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, Literal
@@ -69,31 +68,16 @@ def train(
     """
     command = pages.command(train, locals())
     found = app.find(data, task, format)
-    if found.problems:
-        first = " ".join(str(found.problems[0]).split())
-        print(
-            f"spindle: {len(found.problems)} things in {data} are not as they should be "
-            f"(the first: {first}); spindle check shows all",
-            file=sys.stderr,
-        )
-    start = app.open_model(weights) if weights else None
-    mentor = app.open_model(teacher) if teacher else None
-    if int8 and start is None:
-        raise ValueError("--int8 teaches what knows all else already: name it by --weights")
-    rounded = start is not None and any(op.grid for op in start.graph.ops)
-    if int8 and start and not rounded:
-        start, mentor = app.quantize_model(start, data).model, mentor or start
-    usual = "aware" if int8 or rounded else training.usual(found.task, start is not None)
-    watcher = app.Watcher(Path(out), found.task)
-    try:
-        taught = training.train(
-            found, out, training.named(recipe or usual, **changed), start, mentor, device, split,
-            watcher,
-            model=model, width=width, size=sides(size), head=head, output_stride=output_stride,
-            **({"family": FAMILIES[family]} if family else {}),
-        )  # fmt: skip
-    finally:
-        watcher.bar.end()
+    taught = app.teach(
+        found, out,
+        app.open_model(weights) if weights else None,
+        recipe,
+        app.open_model(teacher) if teacher else None,
+        device, split, int8,
+        {"model": model, "width": width, "size": sides(size), "head": head,
+         "output_stride": output_stride} | ({"family": FAMILIES[family]} if family else {}),
+        **changed,
+    )  # fmt: skip
     if taught.hash:  # of many machines the first, which has kept it
         pages.of_run(Path(out), found, taught, split, command)
     if json:
@@ -130,7 +114,7 @@ def eval_(
     part: of the data: val, test, train, or all
     split: the share that `train` has kept, where the data has no parts of its own
     seed: likewise
-    reading: numpy, torch or c, which compiles (of a compiled model c, else numpy)
+    reading: numpy, torch or c, which compiles (c from 50 pictures on, if it can be built)
     scales: sizes at which a segmenter looks, such as 0.5,1,1.5; "all" for the paper's six
     flip: the segmenter looks at the mirrored picture too
     shared: judge by those classes only that the model and the data both know
@@ -144,12 +128,8 @@ def eval_(
     found = app.find(data, task or predictor.task, format)
     samples = app.part_of(found, part, split, seed)
     only = predictor.names if shared else None
-    named = found.task in ("classify", "detect", "segment")
-    if named and not app.in_common(found.labels, predictor.names):
-        raise ValueError(
-            f"{model} and {data} have no class in common: it knows "
-            f"{', '.join(predictor.names[:3])} ..., the data {', '.join(found.labels[:3])} ..."
-        )
+    app.acquainted(found, predictor.names)
+    predictor.foresee(len(samples))
     bar = Bar("judging", len(samples), "pictures")
     witness = pages.Witness(
         lambda picture: predictor(picture, 0.0, looks, flip),

@@ -165,7 +165,7 @@ class Predictor(Sight):
         """
         network = {"size": size} if size else {}
         taught = later.teach(
-            data, out, self.model, recipe, device=device, network=network, **changed
+            later.find(data), out, self.model, recipe, device=device, network=network, **changed
         )
         return Predictor(taught, None)
 
