@@ -159,7 +159,7 @@ def named(image: str) -> list[str]:
     """The pictures of a folder or a pattern, by their names; anything else is itself."""
     path = Path(image)
     if path.is_dir():
-        return sorted(str(p) for p in path.iterdir() if p.suffix.lower() in PICTURES) or [image]
+        return sorted(str(p) for p in path.rglob("*") if p.suffix.lower() in PICTURES) or [image]
     if not path.exists() and glob.has_magic(image):
         found = sorted(glob.glob(image, recursive=True))  # noqa: PTH207 (Path.glob takes no "/")
         return [name for one in found for name in named(one)] or [image]
