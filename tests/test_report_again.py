@@ -52,7 +52,7 @@ def test_the_recipe_is_said_as_flags() -> None:
     names = ("task", "format", "weights", "model", "width", "size", "head", "family",
              "output_stride", "teacher", "recipe")  # fmt: skip
     given = dict.fromkeys(names) | {"data": "d", "out": "run", "split": 0.2, "device": "auto",
-                                    "json": False}  # fmt: skip
+                                    "int8": False, "json": False}  # fmt: skip
     changed = {"rate": 0.1, "judge_every": 2, "cached": False}
     said = command(train, given | {"changed": changed})
     assert said == "spindle train d --rate 0.1 --judge-every 2 --no-cached"

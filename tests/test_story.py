@@ -52,10 +52,11 @@ def test_the_picture_shows_each_group_s_bytes() -> None:
 def test_explaining_says_what_each_pass_did() -> None:
     for memory in (None, 300_000):
         text = explain(MODEL, target("x86-64-v3"), 1, memory)
-        fold, fuse, schedule_, place_, *_ = text.splitlines()
+        fold, fuse, cast, schedule_, place_, *_ = text.splitlines()
         assert re.fullmatch(r"fold +(\d+) -> \1 ops, [\d,]+ -> [\d,]+ numbers", fold)
         before, after = map(int, re.findall(r"(\d+) -> (\d+) ops", fuse)[0])
         assert before == len(GRAPH.ops) and before - after >= 10
+        assert re.fullmatch(r"cast +(\d+) -> \1 ops, ([\d,]+) -> \2 numbers", cast)
         assert schedule_.startswith("schedule") and place_.endswith("bytes")
         size = int(place_.split()[1].replace(",", ""))
         assert memory is None or size <= memory

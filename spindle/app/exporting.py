@@ -95,7 +95,7 @@ def export(
     data: str | None = None,
     json: bool = False,
 ) -> int:
-    """Writes a model for another runtime, asks it there, and keeps it if the answers are the same.
+    """Writes a model for another runtime, and asks it there.
 
     model: a model file, a published point, or weights of another project
     out: .onnx, .pt2, .tflite, .mlpackage or .pte; or a folder called openvino, ncnn or c

@@ -33,7 +33,7 @@ def quantize(
     mixed: bool = False,
     report: bool = False,
 ) -> int:
-    """Makes a model of bytes: a quarter of the size, and much faster once it is compiled.
+    """Makes a model of bytes: a quarter as large, and faster in C.
 
     model: a model file, a published point, or weights of another project
     calibrate: pictures to set its ranges by, in any form that train takes, or a folder of them
