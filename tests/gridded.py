@@ -11,9 +11,8 @@ from numpy.typing import NDArray
 from spindle.compiler import reference
 from spindle.compiler.fold import fold
 from spindle.compiler.fuse import fuse
-from spindle.compiler.quads import NARROW
 from spindle.model.graph import Graph
-from spindle.model.grids import grids, whole
+from spindle.model.grids import PAIR, grids, whole
 from spindle.model.ops import Add, Concat, Conv, Image, Mean, Op, Resize, Rows
 from spindle.model.weights import Weights
 
@@ -69,7 +68,7 @@ def steps(op: Conv, numbers: Weights, scale: Any, rng: np.random.Generator) -> A
     """Weights of half of the ops are small enough for narrow sums."""
     by_input = scale.reshape(-1, 1, 1, 1) if op.groups > 1 else scale
     weight = np.abs(numbers[f"{op.name}.weight"] * by_input).reshape(op.channels, -1)
-    most = weight.max(1) / (NARROW // 2 - 1 if rng.random() < 0.5 else 127)
+    most = weight.max(1) / (PAIR // 2 - 1 if rng.random() < 0.5 else 127)
     least = np.abs(numbers[f"{op.name}.bias"]) / (1 << 20)
     return np.maximum(np.maximum(most, least), 1e-6).astype(np.float32)
 

@@ -11,7 +11,6 @@ import pytest
 
 from spindle.app import bench as room
 from spindle.app.bench import Bench, Result, lively, measure, noise
-from spindle.app.draw import ACCENT
 from spindle.app.entries import entered, of_bytes
 from spindle.app.machine import machine
 from spindle.app.peers.prepare import PEERS
@@ -19,6 +18,7 @@ from spindle.app.standings import BLUE, draw_bench, show_bench, show_layers
 from spindle.app.verdict import agreement, distance
 from spindle.compiler.pipeline import Layer
 from spindle.compiler.uniform import alike
+from spindle.data.paint import ACCENT
 from spindle.model.family import mobilenet_v2
 from spindle.model.grids import grids
 from spindle.model.heads import Task

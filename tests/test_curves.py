@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from spindle.app.curves import HIGH, LEFT, MARGIN, SCALE, WIDE, draw_curves
-from spindle.app.draw import ACCENT
+from spindle.data.paint import ACCENT
 
 
 @pytest.mark.parametrize("value", [0.0, 0.3, 1.0])

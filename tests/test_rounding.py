@@ -8,7 +8,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from spindle.compiler.rounding import (
-    PAIR,
     by_sums,
     nearest,
     partners,
@@ -18,6 +17,7 @@ from spindle.compiler.rounding import (
     widest,
 )
 from spindle.model.graph import Builder
+from spindle.model.grids import PAIR
 from spindle.model.ops import Conv, Deconv
 
 

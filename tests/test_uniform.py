@@ -10,10 +10,9 @@ import pytest
 from spindle.app.bench import noise
 from spindle.compiler import reference
 from spindle.compiler.calibrate import calibrated
-from spindle.compiler.rounding import PAIR
 from spindle.compiler.uniform import alike, uniform
 from spindle.model.graph import Builder
-from spindle.model.grids import check, grids, steps
+from spindle.model.grids import PAIR, check, grids, steps
 from spindle.model.heads import Task
 from spindle.model.ops import Concat, Conv, Image, Resize
 from spindle.model.weights import Model

@@ -1,7 +1,6 @@
 from spindle.app.bench import lively as lively
 from spindle.app.bench import measure as measure
 from spindle.app.draw import contact_sheet as contact_sheet
-from spindle.app.draw import draw_result as draw_result
 from spindle.app.film import frames as frames
 from spindle.app.judgement import headline as headline
 from spindle.app.judgement import show_scores as show_scores

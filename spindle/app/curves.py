@@ -9,7 +9,7 @@ from typing import Any
 from PIL import Image as Pillow
 from PIL import ImageDraw
 
-from spindle.app.draw import ACCENT, INK, PAPER, Colour, colour, font
+from spindle.data.paint import ACCENT, INK, PAPER, Colour, colour, font
 from spindle.data.preprocess import Picture
 
 WIDE, HIGH, MARGIN, LEFT, SCALE = 460, 260, 30, 58, 2

@@ -6,12 +6,7 @@ from collections.abc import Sequence
 
 from PIL import Image as Pillow
 
-from spindle.data.paint import ACCENT as ACCENT
-from spindle.data.paint import INK as INK
-from spindle.data.paint import PAPER as PAPER
-from spindle.data.paint import Colour as Colour
-from spindle.data.paint import colour as colour
-from spindle.data.paint import font as font
+from spindle.data.paint import PAPER
 from spindle.data.preprocess import Picture
 from spindle.data.results import Result
 

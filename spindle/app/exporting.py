@@ -26,7 +26,7 @@ from spindle.app.peers.finish import parted
 from spindle.app.peers.prepare import lightened
 from spindle.app.peers.serving import Run
 from spindle.app.seeing import Sight
-from spindle.compiler import onnx, reference
+from spindle.compiler import reference
 from spindle.compiler.pipeline import known
 from spindle.compiler.uniform import uniform
 from spindle.data.augment import look
@@ -221,10 +221,7 @@ def prepared(graph: Graph, pictures: Sequence[Readable]) -> Array:
 
 def notes(model: Model, part: Graph) -> str:
     """What the file says of itself."""
-    outputs = [
-        {"name": t.name, "shape": list(t.shape), "dtype": onnx.dtype(part, t)} for t in part.outputs
-    ]
-    return jsonlib.dumps(known(model) | {"outputs": outputs})
+    return jsonlib.dumps(known(model) | {"outputs": tasks.outputs(part)})
 
 
 def agreed(model: Model, run: Run, pixels: Array, batch: int | None) -> Agreement:

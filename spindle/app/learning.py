@@ -13,7 +13,7 @@ from spindle.app.quantizing import quantize_model
 from spindle.app.watching import Watcher
 from spindle.data.datasets import find
 from spindle.data.judges.judge import Judge
-from spindle.data.judges.wording import in_common
+from spindle.data.judges.wording import NAMED, in_common
 from spindle.data.metrics import evaluate
 from spindle.data.parting import part_of
 from spindle.data.results import Result
@@ -97,7 +97,7 @@ def judged(
 
 def acquainted(found: Dataset, names: Sequence[str]) -> None:
     """A sentence where a model and data know nothing that both have a name for."""
-    if found.task in ("classify", "detect", "segment") and not in_common(found.labels, names):
+    if found.task in NAMED and not in_common(found.labels, names):
         raise ValueError(
             f"the model and {found.path} have no class in common: it knows "
             f"{', '.join(names[:3])} ..., the data {', '.join(found.labels[:3])} ..."

@@ -14,14 +14,13 @@ from spindle.app.progress import Bar
 from spindle.app.quantizing import found_at, quantize_model, samples_at
 from spindle.compiler.calibrate import Method
 from spindle.data.augment import look
-from spindle.data.judges.wording import in_common
+from spindle.data.judges.wording import NAMED, in_common
 from spindle.data.metrics import HEADLINE, evaluate
 from spindle.data.preprocess import Picture
 from spindle.data.results import Classification, Mask, Result
 from spindle.model.weights import Model, save
 
 JUDGES = 50  # pictures at most by which a report judges
-NAMED = ("classify", "detect", "segment")  # by classes that have names
 
 
 def quantize(

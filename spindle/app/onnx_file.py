@@ -12,7 +12,6 @@ from numpy.typing import NDArray
 
 Array = NDArray[Any]
 KEY = "spindle"  # of the metadata: what is known of the model, as a compiled one says it
-ANSWER = ".answer"  # ends the name of an output, for ONNX lets no two values share one
 
 
 class OnnxFile:
@@ -35,7 +34,7 @@ class OnnxFile:
         outside = [(one.name, one.shape[1:], one.type) for one in self.session.get_inputs()]
         image = self.info["preprocessing"]
         wanted = [("image", [image["height"], image["width"], 3], "tensor(uint8)")]
-        outputs = [one.name.removesuffix(ANSWER) for one in self.session.get_outputs()]
+        outputs = [one.name for one in self.session.get_outputs()]
         if outside != wanted or outputs != [output["name"] for output in self.info["outputs"]]:
             raise ValueError(f"{path} is not as it says it is: export the model again")
 

@@ -9,10 +9,10 @@ from PIL import Image as Pillow
 from PIL import ImageDraw
 
 from spindle.app.bench import Bench, Result
-from spindle.app.draw import ACCENT, INK, PAPER, Colour, font
 from spindle.app.entries import OURS
 from spindle.app.table import accent, bold, dim
 from spindle.compiler.pipeline import Layer
+from spindle.data.paint import ACCENT, INK, PAPER, Colour, font
 from spindle.data.preprocess import Picture
 
 BLUE: Colour = (92, 110, 148)

@@ -41,8 +41,7 @@ class ByteTile(Tile):
         length = -(-length // QUAD) * QUAD
         chunk = Chunk(1, 0, taps, wide, offset, op.dilation * x.pitch, length)
         yield from pointers(op, writer, self.y, chunk)
-        numbers = (taps, wide, offset, chunk.beside, length, step(op, x.pitch))
-        yield f"const Window window = {{{', '.join(map(str, numbers))}}};"
+        yield chunk.window(step(op, x.pitch))
         yield f"const float *const w = tile{phased(op, self.y, one, self.whole)};"
         channel = f" + {self.done * writer.isa.lanes}" if self.done else ""
         channel += self.channel if made.tiles else f" + n * {self.block}"
@@ -51,13 +50,12 @@ class ByteTile(Tile):
             pitch = writer.layout(op.shortcut).pitch
             more = f"more{channel} + p * {pitch}, {pitch}"
         for begin, end, count in spans(self.pixels):
-            place = f"({one.start} + p * {one.apart})" if one.apart > 1 else "p"
             yield f"for (int p = {begin}; p < {end}; p += {count}) {{"
             if op.params > FAR:
                 yield f"    {self.ahead(chunk, count)}"
             yield (
                 f"    {writer.kernel('tile8', count, self.size)}(x, window, p * window.step, w, "
-                f"to{channel} + {place} * {made.pitch}, {one.apart * made.pitch}, {more}, "
+                f"to{channel} + {one.place} * {made.pitch}, {one.apart * made.pitch}, {more}, "
                 f"{writer.ways(op)}, {ACTS[op.act]});"
             )
             yield "}"

@@ -13,9 +13,9 @@ from spindle.compiler.steps import about, function
 from spindle.compiler.targets import Isa
 from spindle.compiler.walk import Group, extent, reach, sinks
 from spindle.compiler.writer import Writer, affine
-from spindle.model.answers import ArgMax
 from spindle.model.grids import grids
 from spindle.model.ops import Resize
+from spindle.model.tasks import outputs
 from spindle.model.weights import Weights
 
 
@@ -34,10 +34,7 @@ def emit(
         called = first.setdefault(written, group.name)
         calls.append(call(number, called, writer, blob.join(writer.blob)))
     info = info | {
-        "outputs": [
-            {"name": t.name, "shape": list(t.shape), "dtype": kind(plan, t.name)}
-            for t in plan.graph.outputs
-        ],
+        "outputs": outputs(plan.graph),
         "isa": isa.name,
         "threads": plan.threads,
         "arena": arena.bytes,
@@ -55,11 +52,6 @@ def emit(
     )
     h = header(plan, info, name)
     return Source(name, c + "\n", h, blob.content, arena.bytes, plan.threads, info)
-
-
-def kind(plan: Plan, name: str) -> str:
-    maker = next(op for op in plan.graph.ops if op.name == name)
-    return "int32" if isinstance(maker, ArgMax) else "float32"
 
 
 def instance(kind: str, pixels: int, other: int) -> str:

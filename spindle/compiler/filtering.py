@@ -143,22 +143,20 @@ def strip(op: Conv, writer: Writer, one: Pass, base: int, channels: tuple[str, s
     """One row, a vector of channels at a time."""
     (first, last, beyond), taps = channels, side(op)
     x, made = writer.layout(op.inputs[0]), writer.layout(op.output)
-    chunk = Chunk(1, 0, taps, taps, 0, 0, 1)
-    yield from pointers(op, writer, "y + r", chunk, base=writer.base(op.inputs[0]))
     offset, size = (x.left + one.column) * x.pitch, deep(op, writer)
-    numbers = (taps, taps, offset, op.dilation * x.pitch, 1, step(op, x.pitch))
-    yield f"const Window window = {{{', '.join(map(str, numbers))}}};"
+    chunk = Chunk(1, 0, taps, taps, offset, op.dilation * x.pitch, 1)
+    yield from pointers(op, writer, "y + r", chunk, base=writer.base(op.inputs[0]))
+    yield chunk.window(step(op, x.pitch))
     kernel = phased(op, "y + r", one, whole(op, writer) * writer.isa.lanes * size)
     yield f"for (int c = {first}; c < {last}; c += {beat(op)}) {{"
     yield f"    const float *const w = at->w + {base} + (c + {beyond}) * {size}{kernel};"
     channel = "c" if made.tiles else f"c + {beyond}"
     kind, how = ("filter8", writer.ways(op)) if op.whole else ("filter", ACTS[op.act])
     for begin, end, count in spans(strips(one.count, taps * taps, writer.isa)):
-        place = f"({one.start} + p * {one.apart})" if one.apart > 1 else "p"
         yield f"    for (int p = {begin}; p < {end}; p += {count})"
         yield (
             f"        {writer.kernel(kind, count, taps)}(x, window, p * window.step + c, w, "
-            f"to + {place} * {made.pitch} + {channel}, {one.apart * made.pitch}, {how});"
+            f"to + {one.place} * {made.pitch} + {channel}, {one.apart * made.pitch}, {how});"
         )
     yield "}"
 

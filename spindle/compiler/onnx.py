@@ -28,8 +28,8 @@ from spindle.model.ops import (
     Op,
     Resize,
     Rows,
-    Tensor,
 )  # fmt: skip
+from spindle.model.tasks import dtype
 from spindle.model.weights import Weights
 
 Floats = NDArray[np.float32]
@@ -57,12 +57,6 @@ def written(
         sheet.answer(tensor.name)
         outs.append(outside(tensor.name, dtype(graph, tensor), (first, *tensor.shape)))
     return sheet.model("spindle", ins, outs, notes or {})
-
-
-def dtype(graph: Graph, tensor: Tensor) -> str:
-    """Of what a tensor is made: numbers of classes are whole, all others are not."""
-    (maker,) = (op for op in graph.ops if op.name == tensor.name)
-    return "int32" if isinstance(maker, ArgMax) else "float32"
 
 
 def in_pixels(op: Op) -> bool:

@@ -13,13 +13,12 @@ from spindle.compiler.integers import by_taps, integers, ratio
 from spindle.compiler.pack import kernels
 from spindle.compiler.targets import Isa
 from spindle.compiler.tiling import GROUP, QUAD, Runs
-from spindle.model.grids import Grid
+from spindle.model.grids import PAIR, Grid
 from spindle.model.ops import Conv
 from spindle.model.weights import Weights
 
 Array = NDArray[Any]
 FLIP = 128  # less in each byte, where they are flipped
-NARROW = 128  # what two neighbours of a quad may come to: 255 times as much still has 16 bits
 
 
 @dataclass(frozen=True)
@@ -110,7 +109,7 @@ def holds(quads: Array) -> bool:
     """Whether no two neighbours overflow 16 bits, whatever bytes they are multiplied by."""
     pairs = quads.astype(np.int32).reshape(-1, 2)
     up, down = np.maximum(pairs, 0).sum(1), np.minimum(pairs, 0).sum(1)
-    return bool((up <= NARROW).all() and (down >= -NARROW).all())
+    return bool((up <= PAIR).all() and (down >= -PAIR).all())
 
 
 def filled(values: Array, count: int) -> Array:

@@ -11,11 +11,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from spindle.compiler.ranges import by_tap
-from spindle.model.grids import LARGEST_STEP
+from spindle.model.grids import LARGEST_STEP, PAIR
 from spindle.model.ops import Conv
 
 Array = NDArray[Any]
-PAIR = 128  # two weights of one sign, multiplied by bytes and added, then fit into 16 bits
 DAMP = 0.01  # of the mean spread, added to each number's own: no sum is believed exactly
 BLOCK = 64  # numbers after which those still to come hear of the errors
 FACTORS = (1.0, 0.9, 0.8, 0.7)  # of the step that cuts no weight off

@@ -132,8 +132,7 @@ def tiled(group: Group, graph: Graph, layouts: dict[str, Layout], isa: Isa) -> d
         if reader not in ends and isinstance(reader, Conv):
             pitch = layouts[reader.name].pitch
             each = layouts[reader.name].each
-            meets = pitch * each % (2 * LINE) == 0  # all in one set of the cache
-            odd = pitch + LINE // each * meets
+            odd = pitch if pitch * each % (2 * LINE) else pitch + LINE // each  # lest all meet
             found[reader.name] = replace(layouts[reader.name], pitch=odd)
             if group.split:
                 found[reader.name] = replace(layouts[reader.name], **shape, sliced=True)

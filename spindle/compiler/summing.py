@@ -26,6 +26,11 @@ class Pass:
     apart: int
     count: int
 
+    @property
+    def place(self) -> str:
+        """Which pixel of the row its pixel p is."""
+        return f"({self.start} + p * {self.apart})" if self.apart > 1 else "p"
+
 
 def passes(op: Conv) -> list[Pass]:
     width, pad = op.output.shape[1], op.pads[1][0]
@@ -56,6 +61,11 @@ class Chunk:
     @property
     def depth(self) -> int:
         return self.high * self.wide * self.length
+
+    def window(self, step: int) -> str:
+        """How its taps lie, as C."""
+        numbers = (self.high, self.wide, self.offset, self.beside, self.length, step)
+        return f"const Window window = {{{', '.join(map(str, numbers))}}};"
 
 
 def side(op: Conv) -> int:
@@ -139,10 +149,7 @@ class Tile:
         op, writer, one = self.op, self.writer, self.one
         made, x = writer.layout(op.output), writer.layout(op.inputs[0])
         yield from pointers(op, writer, self.y, chunk, last)
-        numbers = (
-            chunk.high, chunk.wide, chunk.offset, chunk.beside, chunk.length, step(op, x.pitch)
-        )  # fmt: skip
-        yield f"const Window window = {{{', '.join(map(str, numbers))}}};"
+        yield chunk.window(step(op, x.pitch))
         shift = f" + k * {chunk.along}" if chunk.times > 1 else ""
         weights = f" + k * {chunk.depth * self.block}" if chunk.times > 1 else ""
         weights = f" + at->n * {chunk.depth * self.block}" if self.split else weights
@@ -152,8 +159,7 @@ class Tile:
         channel += "" if made.tiles else f" + n * {self.block}"
         act = ACTS[op.act] if last else "act_none"
         for begin, end, count in spans(self.pixels):
-            place = f"({one.start} + p * {one.apart})" if one.apart > 1 else "p"
-            to = f"to{channel} + {place} * {made.pitch}"
+            to = f"to{channel} + {one.place} * {made.pitch}"
             apart, more = one.apart * made.pitch, "0, 0"
             start = f"tile{kernel}, 0" if first else f"{to}, {apart}"
             if first and chunk.times > 1:

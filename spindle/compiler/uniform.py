@@ -15,9 +15,8 @@ from numpy.typing import NDArray
 
 from spindle.compiler import reference
 from spindle.compiler.quantize import LARGEST_BIAS
-from spindle.compiler.rounding import PAIR
 from spindle.model.graph import Graph
-from spindle.model.grids import LARGEST_STEP, Grid, grids, steps, unit
+from spindle.model.grids import LARGEST_STEP, PAIR, Grid, grids, steps, unit
 from spindle.model.ops import Add, Concat, Conv, Image, Op, Resize, Tensor
 from spindle.model.weights import Weights
 

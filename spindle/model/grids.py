@@ -14,6 +14,7 @@ from spindle.model.ops import Add, Concat, Conv, Image, Mean, Op, Resize
 Array = NDArray[Any]
 Numbers = dict[str, NDArray[np.float32]]
 LARGEST_STEP = 127  # of a weight on its grid
+PAIR = 128  # steps of two weights of one sign: multiplied by bytes and added, they have 16 bits
 HIGHEST = np.float32(6 * (1 + 1e-6) / 255)  # the largest scale on which no byte is above 6
 
 

@@ -3,16 +3,30 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 from spindle.model.answers import ArgMax, Detect, Peaks
 from spindle.model.graph import Graph
 from spindle.model.heads import Task
-from spindle.model.ops import Op
+from spindle.model.ops import Op, Tensor
 
 
 def deciding(graph: Graph) -> Op:
     """The op that makes the answer."""
     return next(op for op in graph.ops if op.name == graph.output.name)
+
+
+def outputs(graph: Graph) -> list[dict[str, Any]]:
+    """What a caller must know of the arrays that a network fills."""
+    return [
+        {"name": t.name, "shape": list(t.shape), "dtype": dtype(graph, t)} for t in graph.outputs
+    ]
+
+
+def dtype(graph: Graph, tensor: Tensor) -> str:
+    """Of what an output is made: numbers of classes are whole, all others are not."""
+    (maker,) = (op for op in graph.ops if op.name == tensor.name)
+    return "int32" if isinstance(maker, ArgMax) else "float32"
 
 
 def answers(graph: Graph, task: Task) -> int:

@@ -15,11 +15,11 @@ from torch import Tensor, nn
 from torch.func import functional_call
 
 from spindle.model.graph import Graph
-from spindle.model.grids import LARGEST_STEP, grids, whole
+from spindle.model.grids import LARGEST_STEP, PAIR, grids, whole
 from spindle.model.ops import Add, Concat, Conv, Deconv, Image, Mean, Op, Resize
 from spindle.model.weights import Weights
 
-LARGEST_PAIR = 127.99  # steps of two weights: once they are whole 128, which times 255 is 15 bits
+LARGEST_PAIR = PAIR - 0.01  # steps of two weights, which once they are whole are no more
 
 
 class Steps(NamedTuple):

@@ -15,7 +15,7 @@ def load(folder: Path, threads: int, precision: str) -> Run:
     session = onnxruntime.InferenceSession(
         folder / "model.onnx", settings, providers=["CPUExecutionProvider"]
     )
-    names = [output.name.removesuffix(".answer") for output in session.get_outputs()]
+    names = [output.name for output in session.get_outputs()]
 
     def run(pixels: Array) -> dict[str, Array]:
         batch = pixels if pixels.ndim == 4 else pixels[None]

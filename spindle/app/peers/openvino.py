@@ -30,7 +30,7 @@ def compiled(
 
 def answers(network: openvino.CompiledModel, request: openvino.InferRequest) -> dict[str, Array]:
     return {
-        output.get_any_name().removesuffix(".answer"): request.get_output_tensor(place).data
+        output.get_any_name(): request.get_output_tensor(place).data
         for place, output in enumerate(network.outputs)
     }
 

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+NAMED = ("classify", "detect", "segment")  # tasks by classes that have names
 # what COCO calls the classes of VOC, where it calls them otherwise
 SYNONYMS = {
     "airplane": "aeroplane",
