@@ -17,8 +17,10 @@ setup: .venv/ready
 demo: .venv/ready
 	@$(BIN)/spindle demo
 
+# other people's runtimes in a process of their own: what they do to it is nobody else's failure
 test: .venv/ready
-	@$(BIN)/python -m pytest
+	@$(BIN)/python -m pytest --ignore=tests/guests
+	@$(BIN)/python -m pytest tests/guests
 
 check: .venv/ready
 	@$(BIN)/ruff format --check

@@ -33,6 +33,8 @@ ISAS = PLAIN, AVX2, AVX512  # 4, 8 and 16 lanes
 QUICK = ("-O0", "-std=c11", "-ffp-contract=off", "-fno-math-errno", *WARNINGS)
 YIELD = ("-D_POSIX_C_SOURCE=200809L", "-include", "sched.h", "-DYIELD=sched_yield()")
 BESIDE = 4096  # bytes before and after what is lent to the C
+# what a compiler says of a CPU that has them
+INSTRUCTIONS = {"avx2": ("AVX2", "FMA"), "avx512": ("AVX512F", "AVX512BW")}
 NOTHING = 0xFF  # bytes of this are no number, as float; whatever is made of one is none either
 PATIENCE = 60  # seconds, for threads that may have to wait for each other
 CLOSE = 1e-4  # the error allowed
@@ -49,12 +51,14 @@ def emitted(
 
 @cache
 def machine(isa: Isa) -> tuple[str, ...]:
-    """Flags for these vectors, which are done in plain C where the CPU has none such."""
+    """Flags for these vectors, which are played or done in plain C where the CPU has none such."""
     if isa.name == "plain" and here()[1] == "x86_64":
         return ("-march=x86-64", f"-I{KERNELS}")
     needs = {"avx2": V3, "avx512": V4}.get(isa.name)
     if needs and features().issuperset(needs):
         return (f"-march=x86-64-v{3 if needs == V3 else 4}", f"-I{KERNELS}")
+    if isa.name in INSTRUCTIONS and simde():
+        return played(isa)
     folder = Path(tempfile.mkdtemp(dir=ROOM.name)) / "kernels"
     folder.mkdir()
     for path in kernels():
@@ -63,6 +67,22 @@ def machine(isa: Isa) -> tuple[str, ...]:
     head, _, tail = (folder / "simd.h").read_text().rpartition("#define LANES 4\n")
     (folder / "simd.h").write_text(f"{head}#define LANES {isa.lanes}\n{tail}")
     return ("-DSPINDLE_PLAIN", f"-I{folder.parent}")
+
+
+def played(isa: Isa, *more: str) -> tuple[str, ...]:
+    """Flags for instructions of which SIMDe says what each one does."""
+    named = (f"-D__{name}__" for name in (*INSTRUCTIONS[isa.name], *more))
+    return (*named, f"-I{Path(__file__).parent / 'instructions'}", f"-I{KERNELS}")
+
+
+@cache
+def simde() -> bool:
+    words = (*COMPILERS[compiler()], "-fsyntax-only", "-include", "simde/x86/avx512.h", "-x", "c")
+    return subprocess.run((*words, "-"), input=b"", capture_output=True).returncode == 0
+
+
+def compiler() -> str:
+    return "gcc" if "gcc" in HERE else HERE[0]
 
 
 class Lent:
@@ -128,15 +148,24 @@ class Network:
         }
 
 
-def built(sources: Iterable[Source], isa: Isa = AVX2, *flags: str) -> list[Network]:
+def built(
+    sources: Iterable[Source], isa: Isa = AVX2, *flags: str, on: tuple[str, ...] = ()
+) -> list[Network]:
     """Sources of different names in one library."""
     sources = list(sources)
     folder = Path(tempfile.mkdtemp(dir=ROOM.name))
     for source in sources:
         (folder / f"{source.name}.c").write_text(source.c)
         (folder / f"{source.name}.h").write_text(source.h)
-    compiler = "gcc" if "gcc" in HERE else HERE[0]
-    words = [*COMPILERS[compiler], *QUICK, *machine(isa), *YIELD, *flags, "-shared", "-fPIC"]
+    words = [
+        *COMPILERS[compiler()],
+        *QUICK,
+        *(on or machine(isa)),
+        *YIELD,
+        *flags,
+        "-shared",
+        "-fPIC",
+    ]
     files = [f"{source.name}.c" for source in sources]
     done = subprocess.run(
         [*words, "-o", "networks.so", *files], cwd=folder, capture_output=True, text=True

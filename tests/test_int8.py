@@ -23,7 +23,7 @@ from tests import drawn
 from tests.abroad import in_wasm, needed, on_arm, on_cortex
 from tests.compiled import HERE
 from tests.gridded import exact, gridded
-from tests.networks import ISAS, Outputs, built, emitted, error
+from tests.networks import ISAS, Outputs, built, emitted, error, played, simde
 from tests.settled import settled
 
 pytestmark = pytest.mark.skipif(not HERE, reason="there is no C compiler here: pip install ziglang")
@@ -125,6 +125,18 @@ def test_it_builds_for_processors_that_are_not_here(isa: Isa, cpu: str, tmp_path
     words = (*zig, *machine, *build.STRICT, "-c", f"{source.name}.c", "-o", "model.o")
     done = subprocess.run(words, cwd=tmp_path, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.parametrize(
+    "isa, more", [(AVX2, "AVXVNNI"), (AVX512, "AVX512VNNI")], ids=lambda one: str(one)[:7]
+)
+def test_instructions_that_are_not_here_say_it_too(isa: Isa, more: str) -> None:
+    if not simde():
+        pytest.skip("SIMDe, which plays instructions, is absent: apt-get install libsimde-dev")
+    graph = HEADS["classes"]
+    model, picture = gridded(graph, settled(graph)), pictures(graph, 2)[0]
+    (network,) = built([emitted(*model, isa)], isa, on=played(isa, more))
+    assert judged(*model, picture, network.run(picture)) == 1
 
 
 @pytest.mark.parametrize("cpu", ["", "cortex_a76"])  # which has dot products

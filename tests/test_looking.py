@@ -186,54 +186,6 @@ def test_a_long_folder_goes_on_where_it_was_stopped(
     assert out.read_bytes() == whole
 
 
-def film(path: Path) -> list[Pillow.Image]:
-    """A video of three drawn scenes, and what is in it."""
-    av = pytest.importorskip("av", reason="PyAV is absent: pip install 'spindle[video]'")
-    scenes = [scene(number, 64, 96).picture for number in range(3)]
-    with av.open(str(path), "w") as file:
-        stream = file.add_stream("mpeg4", rate=5)
-        stream.width, stream.height, stream.pix_fmt = 96, 64, "yuv420p"
-        for pixels in scenes:
-            file.mux(stream.encode(av.VideoFrame.from_ndarray(pixels)))
-        file.mux(stream.encode())
-    with av.open(str(path)) as file:
-        return [frame.to_image() for frame in file.decode(video=0)]
-
-
-def test_a_video_is_told_frame_by_frame_and_gone_on_with(
-    place: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    frames, out = film(path := tmp_path / "a.mp4"), tmp_path / "r.jsonl"
-    asked = ["predict", str(place / "m.so"), str(path), "--threshold", "0"]
-    assert main([*asked, "--save", str(tmp_path / "drawn"), "--json"]) == 0
-    said = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
-    assert [(line["frame"], line["time"]) for line in said] == [(0, 0), (1, 0.2), (2, 0.4)]
-    predictor = load(place / "m.so")
-    for line, frame in zip(said, frames, strict=True):
-        assert {"image": str(path), "frame": line["frame"], "time": line["time"]} | predictor(
-            frame, 0, top=5
-        ).to_json() == line
-    drawn = sorted(file.name for file in (tmp_path / "drawn").iterdir())
-    assert drawn == [f"a-00000{number}.png" for number in range(3)]
-    assert main([*asked, "-o", str(out)]) == 0 and lines_of(out) == said
-    whole = out.read_bytes()
-    out.write_bytes(whole[: whole.rindex(b'{"image') + 9])
-    assert main([*asked, "-o", str(out)]) == 0 and out.read_bytes() == whole
-
-
-def test_a_bad_video_is_named_at_the_end_like_a_bad_picture(
-    place: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    film(tmp_path / "a.mp4")
-    (tmp_path / "b.mp4").write_text("not a video")
-    good = photographs(tmp_path / "photos")[0]
-    pictures = [str(tmp_path / "b.mp4"), good, str(tmp_path / "a.mp4"), "camera:77"]
-    assert main(["predict", str(place / "m.so"), *pictures]) == 1
-    out, err = capsys.readouterr()
-    assert len(out.splitlines()) == 4 and f"{tmp_path / 'a.mp4'} frame 2: " in out
-    assert [line.split()[1] for line in err.splitlines()] == [pictures[0], pictures[3]]
-
-
 def test_what_moves_takes_an_extra(
     place: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -11,7 +11,7 @@ import pytest
 from PIL import Image as Pillow
 
 import spindle
-from spindle.app.predictor import Predictor, load
+from spindle.app.predictor import Predictor
 from spindle.data.datasets import find, parted
 from spindle.data.drawn import draw_data
 from spindle.data.labels import KEYPOINTS
@@ -330,14 +330,3 @@ def test_a_model_is_taught_and_judged(tmp_path: Path) -> None:
 def test_a_model_is_measured() -> None:
     done = Predictor(model("classifier")).bench(rounds=1, against=("torch",))
     assert [result.runtime for result in done.results] == ["torch"]
-
-
-def test_a_model_shrinks_and_leaves(tmp_path: Path) -> None:
-    pytest.importorskip("onnxruntime")
-    predictor = Predictor(model("classifier"))
-    small = predictor.quantize()
-    assert any(op.grid for op in small.graph.ops) and small.names == predictor.names
-    small.save(tmp_path / "small.safetensors")
-    assert load(tmp_path / "small.safetensors").model.weights.keys() == small.model.weights.keys()
-    assert predictor.export(tmp_path / "model.onnx").form == "ONNX"
-    assert load(tmp_path / "model.onnx").names == predictor.names

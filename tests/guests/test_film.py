@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -10,7 +11,12 @@ import numpy as np
 import pytest
 from PIL import Image as Pillow
 
+from spindle.app.cli import main
+from spindle.app.predictor import load
 from spindle.data.preprocess import Unreadable
+from spindle.data.synthetic import scene
+from spindle.model import weights
+from tests.small import small
 
 av = pytest.importorskip("av", reason="PyAV is absent: pip install 'spindle[video]'")
 from spindle.app import film  # noqa: E402 (it opens PyAV)
@@ -107,3 +113,56 @@ def test_a_camera_is_asked_by_its_number(tmp_path: Path, monkeypatch: pytest.Mon
 def test_a_camera_that_is_absent_is_a_sentence() -> None:
     with pytest.raises(Unreadable, match="camera:77 cannot be read"):
         next(film.frames("camera:77", 77))
+
+
+def drawn(path: Path) -> list[Pillow.Image]:
+    """A video of three drawn scenes, and what is in it."""
+    with av.open(str(path), "w") as file:
+        stream = file.add_stream("mpeg4", rate=5)
+        stream.width, stream.height, stream.pix_fmt = 96, 64, "yuv420p"
+        for number in range(3):
+            pixels = scene(number, 64, 96).picture
+            file.mux(stream.encode(av.VideoFrame.from_ndarray(pixels)))
+        file.mux(stream.encode())
+    with av.open(str(path)) as file:
+        return [frame.to_image() for frame in file.decode(video=0)]
+
+
+def weighed(folder: Path) -> Path:
+    weights.save(small("classify"), path := folder / "m.safetensors")
+    return path
+
+
+def test_a_video_is_told_frame_by_frame_and_gone_on_with(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    frames, out = drawn(path := tmp_path / "a.mp4"), tmp_path / "r.jsonl"
+    asked = ["predict", str(weighed(tmp_path)), str(path), "--threshold", "0"]
+    assert main([*asked, "--save", str(tmp_path / "drawn"), "--json"]) == 0
+    said = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    assert [(line["frame"], line["time"]) for line in said] == [(0, 0), (1, 0.2), (2, 0.4)]
+    predictor = load(tmp_path / "m.safetensors")
+    for line, frame in zip(said, frames, strict=True):
+        assert {"image": str(path), "frame": line["frame"], "time": line["time"]} | predictor(
+            frame, 0, top=5
+        ).to_json() == line
+    saved = sorted(file.name for file in (tmp_path / "drawn").iterdir())
+    assert saved == [f"a-00000{number}.png" for number in range(3)]
+    assert main([*asked, "-o", str(out)]) == 0
+    assert [json.loads(line) for line in out.read_text().splitlines()] == said
+    whole = out.read_bytes()
+    out.write_bytes(whole[: whole.rindex(b'{"image') + 9])
+    assert main([*asked, "-o", str(out)]) == 0 and out.read_bytes() == whole
+
+
+def test_a_bad_video_is_named_at_the_end_like_a_bad_picture(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    drawn(tmp_path / "a.mp4")
+    (tmp_path / "b.mp4").write_text("not a video")
+    Pillow.fromarray(scene(3, 60, 90).picture).save(tmp_path / "good.png")
+    pictures = [*(str(tmp_path / name) for name in ("b.mp4", "good.png", "a.mp4")), "camera:77"]
+    assert main(["predict", str(weighed(tmp_path)), *pictures]) == 1
+    out, err = capsys.readouterr()
+    assert len(out.splitlines()) == 4 and f"{tmp_path / 'a.mp4'} frame 2: " in out
+    assert [line.split()[1] for line in err.splitlines()] == [pictures[0], pictures[3]]

@@ -16,6 +16,7 @@ from PIL import Image as Pillow
 from spindle.app import cli, exporting, exports
 from spindle.app.bench import noise
 from spindle.app.exporting import FORMS, export_model
+from spindle.app.predictor import Predictor, load
 from spindle.compiler import reference
 from spindle.compiler.calibrate import calibrated
 from spindle.data.drawn import draw_data
@@ -297,3 +298,14 @@ def test_bytes_do_not_leave_as_numbers(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="float32 alone: export what this model was quantized"):
         export_model(whole, tmp_path / "model.pt2")
     assert left(tmp_path) == set()
+
+
+def test_a_model_shrinks_and_leaves(tmp_path: Path) -> None:
+    needs("onnxruntime")
+    predictor = Predictor(small("classify"))
+    lesser = predictor.quantize()
+    assert any(op.grid for op in lesser.graph.ops) and lesser.names == predictor.names
+    lesser.save(tmp_path / "small.safetensors")
+    assert load(tmp_path / "small.safetensors").model.weights.keys() == lesser.model.weights.keys()
+    assert predictor.export(tmp_path / "model.onnx").form == "ONNX"
+    assert load(tmp_path / "model.onnx").names == predictor.names

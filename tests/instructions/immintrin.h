@@ -1,0 +1,54 @@
+/* AVX-512 and VNNI for a machine that has neither: SIMDe says in plain C what each instruction does.
+ *
+ * The few that its 0.7.4 lacks, or names wrongly, are put together of its own for half as many lanes.
+ */
+#ifndef SPINDLE_TESTS_IMMINTRIN_H
+#define SPINDLE_TESTS_IMMINTRIN_H
+
+#define SIMDE_NO_NATIVE
+#define SIMDE_ENABLE_NATIVE_ALIASES
+#include <simde/x86/avx512.h>
+
+#ifndef _MM_FROUND_NO_EXC
+#define _MM_FROUND_NO_EXC SIMDE_MM_FROUND_NO_EXC
+#endif
+#undef _mm512_madd_epi16
+#define _mm512_madd_epi16 simde_mm512_madd_epi16
+#define _mm256_dpbusd_avx_epi32 simde_mm256_dpbusd_epi32
+
+typedef union {
+    __m512 numbers;
+    __m512i words;
+    __m256 half[2];
+    __m256i halves[2];
+    int32_t at[16];
+} Lanes;
+
+static inline __m512i _mm512_cvtps_epi32(__m512 a)
+{
+    const Lanes x = {.numbers = a};
+    return (Lanes){.halves = {_mm256_cvtps_epi32(x.half[0]), _mm256_cvtps_epi32(x.half[1])}}.words;
+}
+
+static inline __m512 _mm512_cvtepi32_ps(__m512i a)
+{
+    const Lanes x = {.words = a};
+    return (Lanes){.half = {_mm256_cvtepi32_ps(x.halves[0]), _mm256_cvtepi32_ps(x.halves[1])}}.numbers;
+}
+
+static inline __m512i _mm512_cvtepu8_epi32(__m128i a)
+{
+    const __m256i low = _mm256_cvtepu8_epi32(a), high = _mm256_cvtepu8_epi32(_mm_srli_si128(a, 8));
+    return (Lanes){.halves = {low, high}}.words;
+}
+
+static inline __m128i _mm512_cvtusepi32_epi8(__m512i a) /* of no sign: whatever is larger is 255 */
+{
+    const Lanes x = {.words = _mm512_min_epu32(a, _mm512_set1_epi32(255))};
+    uint8_t bytes[16];
+    for (int i = 0; i < 16; i++)
+        bytes[i] = (uint8_t)x.at[i];
+    return _mm_loadu_si128((const __m128i *)bytes);
+}
+
+#endif
