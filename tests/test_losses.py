@@ -179,15 +179,6 @@ def test_what_nobody_judges_costs_nothing() -> None:
     assert float(loss_for(drawn("embedding"), "embed")(answers, kinds)[0]) < 1e-3
 
 
-def test_a_mask_finer_than_the_answer_is_answered_all_the_same() -> None:
-    answer = torch.zeros(1, 4, 2, 2)
-    answer[:, 2] = 20
-    total, _ = loss_for(drawn("deeplab"), "segment")(
-        {"logits": answer}, [{"mask": np.full((16, 16), 2, np.uint8)}]
-    )
-    assert float(total) < 1e-3
-
-
 @given(*[st.integers(3, 40)] * 2, *[st.floats(0, 0.999)] * 2, st.floats(0.5, 4))
 def test_a_hill_is_read_where_it_was_drawn(
     height: int, width: int, x: float, y: float, sigma: float

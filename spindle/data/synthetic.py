@@ -14,6 +14,7 @@ from spindle.data.creatures import COLOURS, POINTS, Pen, identity, joints, look,
 from spindle.data.preprocess import Picture
 
 KINDS = ("circle", "square", "triangle")
+FACING = 0.85  # of the creatures of a picture look at us, as people do in photographs
 FINER = 3  # creatures are drawn this much larger, then made smaller: smooth edges
 Random = np.random.Generator
 Pixels = NDArray[np.uint8]
@@ -105,7 +106,7 @@ def company(seed: int, height: int = 96, width: int = 96, most: int = 2) -> Comp
     pens = []
     for number in range(count):
         unit = min(canvas.height, 1.15 * room) * rng.uniform(0.55, 1.0)
-        front = bool(rng.random() < 0.5)
+        front = bool(rng.random() < FACING)
         x = room * (number + 0.5) + rng.uniform(-0.08, 0.08) * room
         y = canvas.height * 0.5 + rng.uniform(-0.5, 0.5) * max(canvas.height - unit, 0.1 * unit)
         pen, at = Pen(canvas, (x, y), unit, rng.uniform(-25, 25)), joints(rng, front)

@@ -110,9 +110,11 @@ def deeplab_aspp(g: Builder, trunk: Trunk, classes: int) -> tuple[Tensor, ...]:
 def pose(g: Builder, trunk: Trunk, points: int, light: bool = False) -> tuple[Tensor, ...]:
     """Simple Baselines: three deconvolutions to a quarter of the picture, one heatmap a point.
 
-    The light one is separable: each deconvolution is a depthwise one and a 1x1 convolution.
+    The light one is separable: each deconvolution is a depthwise one and a 1x1 convolution.  Of a
+    thin trunk it is thin as well.
     """
     x = trunk.wide
+    deep = max(int(256 * min(trunk.width, 1)), 16) if light else 256
 
     def deconv(x: Tensor, name: str, channels: int, groups: int, act: Act) -> Tensor:
         return g.add(
@@ -121,11 +123,11 @@ def pose(g: Builder, trunk: Trunk, points: int, light: bool = False) -> tuple[Te
 
     for number in (1, 2, 3):
         if light:
-            x = g.conv(x, "up0_squeeze", 256) if number == 1 else x
-            x = deconv(x, f"up{number}_filter", 256, 256, "relu6")
-            x = g.conv(x, f"up{number}_project", 256)
+            x = g.conv(x, "up0_squeeze", deep) if number == 1 else x
+            x = deconv(x, f"up{number}_filter", deep, deep, "relu6")
+            x = g.conv(x, f"up{number}_project", deep)
         else:
-            x = deconv(x, f"up{number}", 256, 1, "relu")
+            x = deconv(x, f"up{number}", deep, 1, "relu")
     heat = g.conv(x, "heatmaps", points, act=None, norm=None, spread=0.001)
     return (g.add(Peaks("points", (heat,))),)
 

@@ -52,7 +52,9 @@ class Learner:
         graph = graph.map(lambda op: dropping(op, recipe.drop))
         last = tasks.deciding(graph)
         self.score = last.score if isinstance(last, Detect) else "softmax"
-        self.loss = loss_for(graph, task, smoothing=recipe.smoothing, across=machine.across)
+        self.loss = loss_for(
+            graph, task, smoothing=recipe.smoothing, balance=recipe.balance, across=machine.across
+        )
         self.network = Network(learnt(graph, task), weights).to(machine.device)
         self.still = unlearnt(self.network, recipe, machine.world)
         momentum = min(0.1, QUICK_NORM / (steps * recipe.epochs))

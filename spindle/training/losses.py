@@ -44,6 +44,7 @@ class Terms:
     negatives: float = 3.0  # detect: anchors on nothing that count, for each one on a box
     focal: float = 0.0  # detect: weigh all anchors by how wrong they are, instead of choosing
     alpha: float = 0.25  # detect, with focal: the share of the positives
+    balance: float = 0.0  # segment: rare classes count for more, by this power of how rare
     sigma: float = 2.0  # pose: of the target, in pixels of a heatmap 64 high
     triplet: float = 1.0  # embed: beside 1 for the identities
     across: Callable[[Tensor], Tensor] = lambda count: count
@@ -181,8 +182,17 @@ def segment(outputs: Tensors, truth: Tensors, terms: Terms) -> Tensors:
     if logits.shape[2:] != mask.shape[1:]:  # a network that decides at a coarser scale
         logits = functional.interpolate(logits, mask.shape[1:], mode="bilinear")
     mask = torch.where(mask < logits.shape[1], mask, VOID)  # a number without a class is nobody's
-    costs = classes(logits, mask, terms, VOID)
-    return {"class": terms.per(costs.sum(), (mask != VOID).sum())}
+    known, costs = mask != VOID, classes(logits, mask, terms, VOID)
+    if terms.balance:
+        pixels = torch.bincount(mask[known], minlength=logits.shape[1])
+        costs = costs * rareness(terms.across(pixels.to(costs.dtype)), terms.balance)[mask * known]
+    return {"class": terms.per(costs.sum(), known.sum())}
+
+
+def rareness(counts: Tensor, balance: float) -> Tensor:
+    """What one of each class weighs, 1 in the mean over all that there are."""
+    weights = counts.clamp(min=1e-6) ** -balance
+    return weights * counts.sum() / (weights * counts).sum().clamp(min=1e-6)
 
 
 def pose(outputs: Tensors, truth: Tensors, terms: Terms) -> Tensors:

@@ -37,6 +37,9 @@ class Recipe:
     sharpness: float = say(0.0, "how far sharpness-aware minimization looks; 0 for not at all")
     # what is asked of the answer
     smoothing: float = say(0.0, "of labels: the share of all other classes together")
+    balance: float = say(
+        0.5, "of classes of pixels: 0 by how many they are, 1 each class as much as any other"
+    )
     drop: float = say(-1.0, "dropout before the classifier; -1 for the head's own")
     average: float = say(0.999, "what a step keeps of the weights' moving average; 0 for none")
     temperature: float = say(2.0, "of a teacher's answers")
@@ -86,6 +89,7 @@ BOUNDS = {
     "magnitude": (0, 30), "rate": (1e-9, 1e3), "rate_decay": (0.01, 1), "warmup": (0, 1e4),
     "mixup": (0, 100), "cutmix": (0, 100), "decay": (0, 10), "sharpness": (0, 10), "clip": (0, 1e6),
     "trunk_rate": (0, 1e3), "block_rate": (0, 10), "seed": (0, 2**31 - 1), "patience": (0, 10**6),
+    "balance": (0, 1),
 }  # fmt: skip
 
 FINETUNE = Recipe()
@@ -108,7 +112,7 @@ SSDLITE = Recipe(
 # train_aug: 30,000 steps of 16
 DEEPLAB = Recipe(
     epochs=45, batch=16, optimizer="sgd", rate=0.007, decay=4e-5, schedule="poly", warmup=0, clip=0,
-    average=0, colour=0,
+    average=0, colour=0, balance=0,
 )  # fmt: skip
 # as published, these two begin with weights that know pictures
 POSE = Recipe(epochs=210, batch=64, rate=5e-4, decay=0.0, turn=40.0, colour=0.1)
