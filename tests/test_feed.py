@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import signal
 from collections import Counter
 from itertools import chain
 from pathlib import Path
@@ -15,7 +17,7 @@ from hypothesis import strategies as st
 
 from spindle.data.samples import Listed, Sample
 from spindle.model.ops import Image
-from spindle.training.feed import EACH, Item, Order, Show, Teach, feed, listed, stacked
+from spindle.training.feed import EACH, Item, Order, Show, Teach, alive, feed, listed, stacked
 from spindle.training.machines import Machine
 from spindle.training.recipe import named, variety
 from tests.test_recipe import lessons
@@ -112,3 +114,14 @@ def test_what_is_judged_is_what_prediction_sees() -> None:
     ((seen,),) = feed(Show(Image("image", (), 48, 32, fit="pad")), [[sample]], listed, 0)
     assert seen.pixels.shape == (48, 32, 3) and seen.sample is sample
     assert seen.size != np.asarray(sample.picture).shape[1::-1]  # the part alone was shown
+
+
+def killed(items: list[Sample]) -> None:
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+def test_a_killed_process_is_a_sentence() -> None:
+    with pytest.raises(ValueError, match="was killed, most likely for want of memory"), alive():
+        list(feed(killed, [[SAMPLES[0]]], listed, 1))
+    with pytest.raises(RuntimeError, match="soup"), alive():
+        raise RuntimeError("soup")

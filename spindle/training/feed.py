@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import signal
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import chain, count, islice
 from typing import Any, NamedTuple
@@ -177,6 +178,20 @@ def feed(
         if isinstance(batch, Bad):
             raise ValueError(batch.reason)
         yield batch
+
+
+@contextmanager
+def alive() -> Iterator[None]:
+    """A sentence where one of these processes is killed, of which torch tells at any moment."""
+    try:
+        yield
+    except RuntimeError as error:
+        if "DataLoader worker" not in str(error):
+            raise
+        raise ValueError(
+            "a process that prepares pictures was killed, most likely for want of memory; what was "
+            "learnt is kept: close what else is running, then go on with the same command"
+        ) from error
 
 
 def deaf(worker: int) -> None:

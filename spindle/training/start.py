@@ -20,7 +20,7 @@ from spindle.model.ops import Fit, Image
 from spindle.model.weights import Model, Weights, digest, initial
 from spindle.training import checkpoint
 from spindle.training import recipe as recipes
-from spindle.training.feed import Show
+from spindle.training.feed import Show, alive
 from spindle.training.frozen import features, fit_classifier, refit, with_last
 from spindle.training.judging import judged
 from spindle.training.layout import has_bf16, hold_memory
@@ -74,7 +74,7 @@ def train(
             graph = refit(graph, fitting(data.splits["train"], graph.image))
         watch = watch if machine.first else quiet
         settings = described(data, recipe, start, teacher, machine, share, network)
-        with sole(folder, machine):
+        with sole(folder, machine), alive():
             state = checkpoint.load(folder, settings)
             if state and "learner" not in state:
                 return weights.load(folder / MODEL)
