@@ -116,7 +116,7 @@ def test_what_is_judged_is_what_prediction_sees() -> None:
     assert seen.size != np.asarray(sample.picture).shape[1::-1]  # the part alone was shown
 
 
-def killed(items: list[Sample]) -> None:
+def killed(item: Sample) -> None:
     os.kill(os.getpid(), signal.SIGKILL)
 
 
@@ -125,3 +125,13 @@ def test_a_killed_process_is_a_sentence() -> None:
         list(feed(killed, [[SAMPLES[0]]], listed, 1))
     with pytest.raises(RuntimeError, match="soup"), alive():
         raise RuntimeError("soup")
+
+
+def told(item: Sample) -> int:
+    for each in (signal.SIGINT, signal.SIGTERM):
+        os.kill(os.getpid(), each)
+    return item.kind
+
+
+def test_what_all_processes_are_told_is_for_the_first_one() -> None:
+    assert list(feed(told, [[SAMPLES[0], SAMPLES[1]]], listed, 1)) == [[0, 1]]
