@@ -120,10 +120,10 @@ REID = Recipe(
     epochs=60, batch=64, rate=3.5e-4, decay=5e-4, warmup=5, smoothing=0.1, erase=0.5, colour=0.1
 )
 FROZEN = Recipe(cached=True, crop="none", colour=0, average=0)
-# with the rounding of bytes; the network knows all but that
+# with the rounding of bytes; the network knows all but that, so it listens to itself in float most
 AWARE = Recipe(
-    epochs=2, rate=1e-5, decay=0.0, warmup=0.1, drop=0.0, average=0.99, least=0.5, colour=0.1,
-    precision="float32",
+    epochs=2, rate=5e-5, decay=0.0, warmup=0.1, drop=0.0, average=0.99, least=0.5, colour=0.1,
+    teaching=0.9, precision="float32",
 )  # fmt: skip
 QUICK = Recipe(
     epochs=20, batch=64, rate=1e-2, schedule="onecycle", warmup=0, drop=0.0, decay=0.01, least=0.5,
