@@ -11,7 +11,7 @@ import pytest
 
 from spindle.app import bench as room
 from spindle.app.bench import Bench, Result, lively, measure, noise
-from spindle.app.entries import entered, of_bytes
+from spindle.app.entries import OURS, entered, of_bytes
 from spindle.app.machine import machine
 from spindle.app.peers.prepare import PEERS
 from spindle.app.standings import BLUE, draw_bench, show_bench, show_layers
@@ -38,7 +38,7 @@ def small(head: str = "classifier") -> Model:
 def test_all_say_the_same(batch: int, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("spindle.app.stopwatch.TURN_MS", 1.0)
     done = measure("small", small(), threads=(1,), batch=batch, rounds=1, against=QUICK)
-    assert not done.absent and [result.runtime for result in done.results] == QUICK
+    assert not done.absent and [result.runtime for result in done.results] == [OURS, *QUICK]
     for result in done.results:
         assert 0 < result.min_ms <= result.median_ms <= result.p90_ms
         assert result.max_error < 1e-4 and result.rss_mb > 1 and result.batch == batch
@@ -56,9 +56,9 @@ def test_all_reckon_with_bytes(task: Task, monkeypatch: pytest.MonkeyPatch) -> N
     done = measure("small", dozen(task), ("float32", "int8"), rounds=1, against=QUICK)
     assert not done.absent and "drawn pictures" in done.remark
     whole = [result for result in done.results if result.precision == "int8"]
-    able = [name for name in QUICK if "int8" in PEERS[name].precisions]
+    able = [name for name in (OURS, *QUICK) if "int8" in PEERS[name].precisions]
     assert [result.runtime for result in whole] == able
-    assert len(done.results) == len(QUICK) + len(able)
+    assert len(done.results) == 1 + len(QUICK) + len(able)
     for result in whole:
         assert result.agreement > 0.8 and (task == "detect" or result.max_error < 0.05)
     assert "one scale for each tensor; ranges are of drawn" in show_bench(done)
@@ -82,16 +82,17 @@ def test_who_is_given_what() -> None:
 def test_a_cold_start_is_timed(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("spindle.app.stopwatch.TURN_MS", 1.0)
     done = measure("small", small(), rounds=1, against=("litert",), start=True)
-    (start,) = done.starts
-    assert start.runtime == "litert" and 10 < start.min_ms == start.median_ms
+    start = next(start for start in done.starts if start.runtime == "litert")
+    assert 10 < start.min_ms == start.median_ms
     assert "first label" in show_bench(done)
 
 
 def test_the_absent_are_said(monkeypatch: pytest.MonkeyPatch) -> None:
-    gone = {"ncnn": replace(PEERS["ncnn"], guest="nowhere")}
+    gone = {name: replace(PEERS[name], guest="nowhere") for name in (OURS, "ncnn")}
     monkeypatch.setattr(room, "PEERS", gone)
     done = measure("small", small(), rounds=1, against=("ncnn",))
-    assert done.absent == {"ncnn": "not installed: pip install ncnn"} and not done.results
+    assert done.absent["ncnn"] == "not installed: pip install ncnn" and not done.results
+    assert done.absent.keys() == gone.keys()  # ours is always asked
     assert "not installed: pip install ncnn" in show_bench(done)
 
 

@@ -109,7 +109,7 @@ def measure(
     say: Say = lambda text: None,
     seen: Array | None = None,
 ) -> Bench:
-    """Every runtime of `against`, for each precision and number of threads a run of its own.
+    """Ours and every runtime of `against`, for each precision and number of threads one run.
 
     `seen` are pictures that show the ranges of an int8 network's tensors; else some are drawn.
     """
@@ -121,7 +121,7 @@ def measure(
     drawn = "" if "int8" not in precisions or of_bytes(model) or seen is not None else DRAWN
     done = Bench(title, machine(), model.graph.madds, rounds, copying(), drawn)
     peers = {}
-    for name in against:
+    for name in dict.fromkeys((OURS, *against)):
         if PEERS[name].here:
             peers[name] = PEERS[name]
         else:
