@@ -195,9 +195,8 @@ def alive() -> Iterator[None]:
 
 
 def deaf(worker: int) -> None:
-    """What all processes are told together is for the one that can keep what was learnt."""
-    for told in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(told, signal.SIG_IGN)
+    """Ctrl-C is for the process that can keep what was learnt; SIGTERM is how torch ends this one."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
 
 
 def workers(machine: Machine) -> int:
