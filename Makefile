@@ -19,7 +19,7 @@ demo: .venv/ready
 
 # other people's runtimes in a process of their own: what they do to it is nobody else's failure
 test: .venv/ready
-	@$(BIN)/python -m pytest --ignore=tests/guests
+	@$(BIN)/python -m pytest -n auto --maxprocesses 8 --dist worksteal --ignore=tests/guests
 	@$(BIN)/python -m pytest tests/guests
 
 check: .venv/ready

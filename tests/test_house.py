@@ -26,7 +26,7 @@ GUESTS = {
     "compiler": {"numpy"},
     "app": {"numpy", "PIL", "av", "onnxruntime"},
     "peers": {
-        "numpy", "torch", "ai_edge_litert", "executorch", "ncnn", "onnxruntime", "openvino"
+        "numpy", "PIL", "torch", "ai_edge_litert", "executorch", "ncnn", "onnxruntime", "openvino"
     },
     "exports": {"numpy", "torch", "coremltools", "executorch", "openvino"},
 }  # fmt: skip

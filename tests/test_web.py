@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
+import signal
 import subprocess
 import threading
 from collections.abc import Iterator
@@ -25,17 +27,19 @@ from spindle.model.heads import HEADS
 from tests.test_examples import EXAMPLES, SIZES, TOLD, model, picture, said, zig
 
 SURE = 0.01  # which of the boxes are compared
-CHROMIUM = shutil.which("chromium") or shutil.which("google-chrome")
-QUIET = (
-    "--headless",
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-dev-shm-usage",
-    "--remote-debugging-port=0",
-)  # which keeps it open
+HIDDEN = ("xvfb-run", "-a")  # a screen for those that want one
+WEBKIT = Path("/usr/lib/x86_64-linux-gnu/webkit2gtk-4.1/MiniBrowser")  # the engine of Safari
+BROWSERS = {
+    "chromium": (
+        "chromium", "--headless", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage",
+        "--use-fake-device-for-media-stream", "--use-fake-ui-for-media-stream",
+        "--remote-debugging-port=0", "--user-data-dir={room}",
+    ),
+    "firefox": ("firefox-esr", "--headless", "--no-remote", "--profile", "{room}"),
+    "webkit": (*HIDDEN, str(WEBKIT), "--private"),
+}  # fmt: skip
 PATIENCE = 120  # seconds that a browser may take on a busy machine
 node = pytest.mark.skipif(not shutil.which("node"), reason="node is absent: apt-get install nodejs")
-browser = pytest.mark.skipif(not CHROMIUM, reason="there is no Chromium: apt-get install chromium")
 
 SEES = """
 import { readFileSync } from "node:fs";
@@ -143,6 +147,10 @@ const told = () => document.querySelector("#answer li, .wrong");
 while (!told()) await new Promise(next => setTimeout(next, 50));
 await fetch("told", { method: "POST", body: document.body.innerHTML });
 """
+FILMS = """
+while (!model) await new Promise(next => setTimeout(next, 50));
+$("camera").click();
+"""
 
 
 class Listening(SimpleHTTPRequestHandler):
@@ -170,28 +178,49 @@ def served(room: Path) -> Iterator[str]:
         server.server_close()
 
 
-def shown(address: str, room: Path) -> str:
+def shown(browser: str, address: str, room: Path) -> str:
     """What stands in a page once it has an answer, or a reason for none."""
-    words = [str(CHROMIUM), *QUIET, f"--user-data-dir={room}", address]
-    with subprocess.Popen(words, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as browser:
+    words = [word.format(room=room) for word in BROWSERS[browser]]
+    for program in words[:3]:
+        if program[0] != "-" and not shutil.which(program):
+            pytest.skip(f"{Path(program).name} is absent, which shows pages")
+    room.mkdir(exist_ok=True)
+    home = os.environ | {"HOME": str(room)}
+    with subprocess.Popen(
+        [*words, address], env=home, start_new_session=True,
+        stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+    ) as process:  # fmt: skip
         try:
             return Listening.told.get(timeout=PATIENCE)
         finally:
-            browser.terminate()
+            os.killpg(process.pid, signal.SIGTERM)
 
 
-@browser
+def site(room: Path, script: str) -> Path:
+    """The page with a classifier and a picture, which then does more."""
+    page("classifier", room)
+    Pillow.fromarray(picture(SIZES[0])).save(room / "0.png")
+    with (room / "page.mjs").open("a") as module:
+        module.write(script)
+    return room
+
+
 @zig
-def test_a_browser_shows_it(tmp_path: Path) -> None:
-    site = page("classifier", tmp_path / "site")
-    Pillow.fromarray(picture(SIZES[0])).save(site / "0.png")
-    with (site / "page.mjs").open("a") as script:
-        script.write(TELLS)
-    result = spindle.Predictor(model("classifier"))(site / "0.png")
+@pytest.mark.parametrize("browser", BROWSERS)
+def test_a_browser_shows_it(browser: str, tmp_path: Path) -> None:
+    room = site(tmp_path / "site", TELLS)
+    result = spindle.Predictor(model("classifier"))(room / "0.png")
     assert isinstance(result, spindle.Classification)
-    with served(site) as address:
-        told = shown(f"{address}/index.html?picture=0.png", tmp_path / "browser")
+    with served(room) as address:
+        told = shown(browser, f"{address}/index.html?picture=0.png", tmp_path / "browser")
         for label, score in result.classes:
             assert f"<span>{label}</span>" in told and f"<span>{score:.2f}</span>" in told
-        told = shown(f"{address}/index.html?model=absent.wasm", tmp_path / "browser")
+        told = shown(browser, f"{address}/index.html?model=absent.wasm", tmp_path / "browser")
         assert "absent.wasm cannot be had: the server says 404" in told
+
+
+@zig
+def test_a_browser_films(tmp_path: Path) -> None:
+    with served(site(tmp_path / "site", FILMS + TELLS)) as address:
+        told = shown("chromium", f"{address}/index.html", tmp_path / "browser")
+    assert told.count("<meter") == 3 and ">Stop<" in told

@@ -13,16 +13,15 @@ import os
 import sys
 import time
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from functools import partial
 from pathlib import Path
+from threading import Thread
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-
-from spindle import data
+from PIL import Image as Pillow
 
 Array = NDArray[Any]
 Run = Callable[[Array], dict[str, Array]]  # pictures of bytes in, the graph's outputs out
@@ -78,14 +77,19 @@ def peak_memory() -> int:
 def shared(load: Load, folder: Path, threads: int, precision: str) -> Run:
     """A batch in the other way: each thread has a runtime for itself and every n-th picture."""
     each = [load(folder, 1, precision) for _ in range(threads)]
-    pool = ThreadPoolExecutor(threads)
 
-    def some(number: int, pictures: Array) -> list[dict[str, Array]]:
-        return [{k: v.copy() for k, v in each[number](p).items()} for p in pictures]
+    def some(number: int, pictures: Array, rows: list[dict[str, Array]]) -> None:
+        for i in range(number, len(pictures), threads):
+            rows[i] = {name: out.copy() for name, out in each[number](pictures[i]).items()}
 
     def run(pictures: Array) -> dict[str, Array]:
-        made = list(pool.map(some, range(threads), [pictures[i::threads] for i in range(threads)]))
-        rows = [made[i % threads][i // threads] for i in range(len(pictures))]
+        rows: list[dict[str, Array]] = [{}] * len(pictures)
+        others = [Thread(target=some, args=(i, pictures, rows)) for i in range(1, threads)]
+        for thread in others:
+            thread.start()
+        some(0, pictures, rows)
+        for thread in others:
+            thread.join()
         return {name: np.stack([row[name] for row in rows]) for name in rows[0]}
 
     return run
@@ -94,6 +98,7 @@ def shared(load: Load, folder: Path, threads: int, precision: str) -> Run:
 def once(run: Run, picture: Path) -> None:
     """The place of the largest of the first output, for one picture file."""
     height, width = np.load(picture.parent / "pictures.npy", mmap_mode="r").shape[1:3]
-    pixels = np.asarray(data.read_picture(picture).resize((width, height)))
+    with Pillow.open(picture) as opened:
+        pixels = np.asarray(opened.convert("RGB").resize((width, height)))
     print(int(next(iter(run(pixels).values())).argmax()), flush=True)
     os._exit(0)  # the answer is out; how tidily a runtime leaves is not asked
