@@ -84,10 +84,11 @@ def quantize(
             numbers[f"{op.name}.scale"] = scale.astype(np.float32)
             numbers[f"{op.name}.zero"] = middle.astype(np.float32)
     known = grids(changed, numbers)
+    added = {tensor.name for op in changed.ops if isinstance(op, Add) for tensor in op.inputs}
     for op in changed.ops:
         if isinstance(op, Conv) and op.whole:
-            grid = known[op.inputs[0].name]
-            numbers |= on_steps(op, numbers, grid, seen.windows[op.name], manner)
+            grid, read = known[op.inputs[0].name], seen.windows[op.name]
+            numbers |= on_steps(op, numbers, grid, read, manner, op.grid or op.name in added)
     return changed, numbers
 
 
@@ -117,12 +118,17 @@ def sides(
 
 
 def cheap(op: Conv, exact: Array) -> bool:
-    """Whether weights that fit in pairs are hardly coarser; answers in numbers want the finest."""
-    return op.grid and bool((widest(op, exact, True) / widest(op, exact, False)).mean() < DEAR)
+    """Whether weights that fit in pairs are hardly coarser."""
+    return bool((widest(op, exact, True) / widest(op, exact, False)).mean() < DEAR)
 
 
-def on_steps(op: Conv, weights: Weights, grid: Grid, read: Windows, manner: Manner) -> Weights:
-    """Step, weights and bias of a convolution that reads bytes of this grid."""
+def on_steps(
+    op: Conv, weights: Weights, grid: Grid, read: Windows, manner: Manner, rounds: bool
+) -> Weights:
+    """Step, weights and bias of a convolution that reads bytes of this grid.
+
+    Where nobody rounds its sums to bytes they are an answer, and weights as fine as can be.
+    """
     weight = by_sums(op, weights[f"{op.name}.weight"].astype(np.float64))
     scale = grid.scale.astype(np.float64)
     if op.depthwise:
@@ -131,7 +137,7 @@ def on_steps(op: Conv, weights: Weights, grid: Grid, read: Windows, manner: Mann
         by_input = np.tile(scale, weight.shape[2] // len(scale))[None, None]
     exact = weight * by_input
     spread = read.spread / by_input / by_input.transpose(0, 2, 1)
-    pairs = manner.pairs and cheap(op, exact)
+    pairs = manner.pairs and rounds and cheap(op, exact)
     if manner.each:
         step = steps(op, exact, spread, pairs)
     else:
