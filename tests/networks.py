@@ -36,7 +36,7 @@ BESIDE = 4096  # bytes before and after what is lent to the C
 # what a compiler says of a CPU that has them
 INSTRUCTIONS = {"avx2": ("AVX2", "FMA"), "avx512": ("AVX512F", "AVX512BW")}
 NOTHING = 0xFF  # bytes of this are no number, as float; whatever is made of one is none either
-PATIENCE = 60  # seconds, for threads that may have to wait for each other
+PATIENCE = 600  # seconds, for threads that may have to wait for each other
 CLOSE = 1e-4  # the error allowed
 Outputs = dict[str, NDArray[Any]]
 

@@ -77,7 +77,7 @@ def together(folder: Path, number: int = 2) -> None:
         for rank in range(number)
     ]
     try:
-        assert [child.wait(120) for child in children] == [0] * number
+        assert [child.wait(900) for child in children] == [0] * number
     finally:
         for child in children:
             child.kill()

@@ -64,7 +64,7 @@ def ran(*flags: str, compiler: str = "") -> None:
     program = build(PROGRAM, "program", "-O1", "-g", "-pthread", *flags, compiler=compiler)
     # the thread sanitizer wants its shadow where a random layout may have put something else
     still = ["setarch", "-R"] if shutil.which("setarch") else []
-    done = subprocess.run([*still, str(program)], capture_output=True, text=True, timeout=60)
+    done = subprocess.run([*still, str(program)], capture_output=True, text=True, timeout=600)
     assert done.returncode == 0, f"{done.returncode}: {done.stderr}"
 
 

@@ -23,7 +23,7 @@ def test_all_are_told_in_their_order(threads: int) -> None:
 
 
 def test_two_are_looked_at_at_once() -> None:
-    both = threading.Barrier(2, timeout=30)  # breaks unless a second one comes
+    both = threading.Barrier(2, timeout=600)  # breaks unless a second one comes
     assert [seen for _, seen in in_order(lambda _: both.wait() in (0, 1), range(6), 2)] == [
         True
     ] * 6

@@ -38,7 +38,7 @@ BROWSERS = {
     "firefox": ("firefox-esr", "--headless", "--no-remote", "--profile", "{room}"),
     "webkit": (*HIDDEN, str(WEBKIT), "--private"),
 }  # fmt: skip
-PATIENCE = 120  # seconds that a browser may take on a busy machine
+PATIENCE = 600  # seconds that a browser may take on a busy machine
 node = pytest.mark.skipif(not shutil.which("node"), reason="node is absent: apt-get install nodejs")
 
 SEES = """

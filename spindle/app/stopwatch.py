@@ -27,7 +27,7 @@ from numpy.typing import NDArray
 TURN_MS = 200.0  # what a runtime's turn may take, where its runs are short
 MOST = 200  # runs in a turn
 FIRST = -20  # of the system's priorities
-PATIENCE_S = 60.0  # for one answer
+PATIENCE_S = 180.0  # for one answer
 
 
 class Silent(Exception):
@@ -163,7 +163,11 @@ def cold(module: str, folder: Path, picture: Path, threads: int) -> float:
         text=True, env=settings(threads),
     )  # fmt: skip
     favour(held.pid, threads)
-    said, why = held.communicate(timeout=PATIENCE_S)
+    try:
+        said, why = held.communicate(timeout=PATIENCE_S)
+    except subprocess.TimeoutExpired as late:
+        held.kill()
+        raise Silent(f"it has not answered within {PATIENCE_S:.0f} s") from late
     if held.returncode or not said.strip().isdigit():
         raise Silent((why.strip().splitlines() or ["it said nothing"])[-1][:300])
     return 1e3 * (perf_counter() - start)
