@@ -195,7 +195,7 @@ def alive() -> Iterator[None]:
 
 
 def deaf(worker: int) -> None:
-    """Ctrl-C is for the process that can keep what was learnt; SIGTERM is how torch ends this one."""
+    """Ctrl-C is for the process that can keep what was learnt; torch ends this one by SIGTERM."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
 
 
