@@ -64,10 +64,20 @@ def test_all_reckon_with_bytes(task: Task, monkeypatch: pytest.MonkeyPatch) -> N
     assert "one scale for each tensor; ranges are of drawn" in show_bench(done)
 
 
+def test_ours_is_brief_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    """In half the arena, and a little further from the definition, which is float32's."""
+    monkeypatch.setattr("spindle.app.stopwatch.TURN_MS", 1.0)
+    done = measure("small", small(), ("float32", "bf16"), rounds=1, against=())
+    exact, brief = done.results
+    assert (exact.precision, brief.precision) == ("float32", "bf16")
+    assert exact.max_error < 1e-4 < brief.max_error < 0.1
+    assert (brief.arena_bytes or 0) < (exact.arena_bytes or 0)
+
+
 def test_who_is_given_what() -> None:
     model = small()
-    light, whole = entered(model, ("bf16", "int8", "float32"), noise(model.graph, 2))
-    assert light.precisions == ("bf16", "float32") and whole.precisions == ("int8",)
+    light, other, whole = entered(model, ("bf16", "int8", "float32"), noise(model.graph, 2))
+    assert [one.precision for one in (light, other, whole)] == ["bf16", "float32", "int8"]
     assert light.ours is light.theirs and not of_bytes(light.ours)
     ours, theirs = whole.given("spindle"), whole.given("litert")
     assert not all(alike(grid) for grid in grids(ours.graph, ours.weights).values())

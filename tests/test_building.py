@@ -73,6 +73,24 @@ def test_the_verb_writes_a_library(file: Path, capsys: pytest.CaptureFixture[str
     assert "x.so: native, 0.0 MB" in capsys.readouterr().out
 
 
+def test_numbers_of_16_bits_are_asked_for(
+    file: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    asked: list[Target] = []
+
+    def seen(model: Model, target: Target, **how: Any) -> Source:
+        asked.append(target)
+        return trivial.source(1)
+
+    monkeypatch.setitem(vars(compiler), "compile", seen)
+    compile_(str(file), str(file.with_name("x.so")), target="x86-64-v3", bf16=True)
+    assert "x86-64-v3 is not known to have instructions for bf16" in capsys.readouterr().err
+    compile_(str(file), emit_c=str(file.with_name("c")), target="x86-64-v4", bf16=True)
+    assert not capsys.readouterr().err and all(target.isa.brief for target in asked)
+    with pytest.raises(ValueError, match="in bf16 or in bytes, never in both"):
+        compile_(str(file), int8=True, bf16=True)
+
+
 def test_the_verb_names_the_file_as_such_files_end(
     file: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -131,13 +131,11 @@ def measure(
     entries = [(each, truths(each, pictures[0])) for each in entered(model, precisions, shown)]
     with tempfile.TemporaryDirectory(prefix="spindle-bench-") as place:
         for count, (entry, truth) in product(threads, entries):
-            able = {n: p for n, p in peers.items() if set(entry.precisions) & set(p.precisions)}
-            room = Path(place) / f"{count}-{entry.precisions[0]}"
+            able = {n: p for n, p in peers.items() if entry.precision in p.precisions}
+            room = Path(place) / f"{count}-{entry.precision}"
             facts = write(entry, able, room, pictures, count, done.absent, say)
-            for precision in entry.precisions:
-                names = [name for name in facts if precision in able[name].precisions]
-                race = Race(room, precision, count, batch, rounds, say)
-                done.results.extend(race.run(names, facts, truth, model.graph, done))
+            race = Race(room, entry.precision, count, batch, rounds, say)
+            done.results.extend(race.run(list(facts), facts, truth, model.graph, done))
             if start and count == threads[0] and entry is entries[0][0]:
                 done.starts.extend(
                     started(list(facts), room, count, min(rounds, 5), done.absent, say)
@@ -177,8 +175,8 @@ def write(
         for name, peer in peers.items():
             say(f"writing for {name}")
             try:
-                given = entry.given(name)
-                facts[name] = facts.get(name, {}) | peer.write(given, folder, size, threads)
+                made = peer.write(entry.given(name), folder, size, threads, entry.precision)
+                facts[name] = facts.get(name, {}) | made
             except (ValueError, NotImplementedError) as error:
                 absent[name] = str(error)
                 facts.pop(name, None)

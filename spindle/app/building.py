@@ -28,6 +28,7 @@ def compile_(
     memory: int | None = None,
     tune: bool = False,
     int8: bool = False,
+    bf16: bool = False,
     calibrate: str | None = None,
     emit_c: str | None = None,
     explain: bool = False,
@@ -41,18 +42,20 @@ def compile_(
     memory: the bytes that it may work in; the fastest plan that fits them is taken
     tune: measure plans on this machine, and remember the best
     int8: in bytes, a quarter as large and faster: as quantize makes it
+    bf16: half of its numbers in 16 bits: smaller, and faster where the CPU has instructions for it
     calibrate: pictures to set the ranges of bytes by
     emit_c: a folder to write the C to, which builds anywhere unless a target is said
     explain: print the plan
     Example: spindle compile run/model.safetensors -o model.so --threads 2
     """
     opened = open_model(model)
-    if int8 or calibrate:
-        opened = quantize_model(opened, calibrate).model
     portable = target == "c" or (emit_c is not None and target is None and out is None)
     if target == "c" and (out or not emit_c):
         raise ValueError("the target c is a folder, not a file: say --emit-c DIR, and no --out")
     chosen = targets.target("c" if portable else target or "native")
+    in_bytes = int8 or calibrate is not None
+    chosen = brief(chosen, opened, in_bytes) if bf16 else chosen
+    opened = quantize_model(opened, calibrate).model if in_bytes else opened
     source = planned(opened, chosen, threads, memory, tune)
     if explain:
         print(compiler.explain(opened, chosen, threads, memory))
@@ -72,10 +75,24 @@ def compile_model(
     threads: int = 1,
     memory: int | None = None,
     tune: bool = False,
+    bf16: bool = False,
 ) -> Path:
     """Writes the library of a model, for this machine or another."""
     chosen = targets.target(target)
+    chosen = brief(chosen, model) if bf16 else chosen
     return build_there(planned(model, chosen, threads, memory, tune), chosen, Path(path))
+
+
+def brief(chosen: Target, model: Model, in_bytes: bool = False) -> Target:
+    """The machine with numbers of 16 bits; one line if it has no instructions for them."""
+    if in_bytes or any(op.grid for op in model.graph.ops):
+        raise ValueError("a network is in bf16 or in bytes, never in both: leave one of them away")
+    chosen = targets.brief(chosen)
+    if not targets.swift(chosen):
+        who = "this CPU" if chosen.name == "native" else f"the target {chosen.name}"
+        told = f"{who} is not known to have instructions for bf16: right and small, but no faster"
+        print(f"spindle: {told}", file=sys.stderr)
+    return chosen
 
 
 def built(model: Model, threads: int = 1) -> Library:

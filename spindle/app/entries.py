@@ -23,18 +23,18 @@ DRAWN = "; ranges are of drawn pictures, so that only the times mean something"
 
 @dataclass(frozen=True)
 class Entry:
-    """One network for us, the same for the others, and the precisions that it is run in."""
+    """One network for us, the same for the others, and the precision that it is run in."""
 
     ours: Model
     theirs: Model
-    precisions: tuple[str, ...]
+    precision: str
 
     def given(self, runtime: str) -> Model:
         return self.ours if runtime == OURS else self.theirs
 
 
 def entered(model: Model, precisions: Sequence[str], pictures: Array) -> list[Entry]:
-    """First in float32 and what is made of that, then in int8.
+    """First in float32 and what each makes of that, then in int8.
 
     The others get one scale for a whole tensor, of which alone they have quick kernels.
     """
@@ -42,11 +42,11 @@ def entered(model: Model, precisions: Sequence[str], pictures: Array) -> list[En
     if floats and of_bytes(model):
         raise ValueError(f"this model is of bytes: --precision int8, not {', '.join(floats)}")
     light = lightened(model)
-    entries = [Entry(light, light, floats)] if floats else []
+    entries = [Entry(light, light, name) for name in floats]
     if "int8" in precisions:
         ours = light if of_bytes(model) else in_bytes(light, pictures)
         graph, weights = uniform(ours.graph, ours.weights, pictures[:SEEN])
-        entries.append(Entry(ours, replace(ours, graph=graph, weights=weights), ("int8",)))
+        entries.append(Entry(ours, replace(ours, graph=graph, weights=weights), "int8"))
     return entries
 
 

@@ -26,7 +26,7 @@ def about(plan: Plan, info: dict[str, Any]) -> str:
         f"{info.get('task', 'network')}: picture {by(graph.input)} -> {outputs}",
         f"{graph.madds:,} multiply-adds in {len(plan.groups)} groups of ops; "
         f"arena {info['arena']:,} bytes for {plan.threads} thread{'s' * (plan.threads > 1)}; "
-        f"vectors as on {info['isa']}.",
+        f"vectors as on {info['isa']}{', thin tensors in bf16' if 'precision' in info else ''}.",
     ]
     if info.get("hash"):
         lines.append(f"From the model file with the hash {info['hash']}.")
@@ -40,6 +40,7 @@ def heading(plan: Plan, info: dict[str, Any], name: str, isa: Isa) -> str:
     if not info.get("measured"):
         clock = "#define TICK(group) (void)0 /* for those who measure */"
     used = {"float32.h", "picture.h", "walk.h"}
+    used |= {"brief.h"} if isa.brief else set()
     used |= {"int8.h"} if any(op.grid for op in plan.graph.ops) else set()
     used |= {name for name, kinds in ANSWERS.items() for op in plan.graph.ops if type(op) in kinds}
     included = "\n".join(f'#include "kernels/{name}"' for name in sorted(used))

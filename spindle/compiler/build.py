@@ -125,7 +125,9 @@ def command(compiler: Compiler, target: Target) -> tuple[str, ...]:
         machine = (f"-mcpu={target.cpu}", *(("-target", target.triple) if target.triple else ()))
     else:
         flag = "-march" if target.machine == "x86_64" else "-mcpu"
-        machine = (f"{flag}={target.cpu.replace('_v', '-v').replace('x86_64', 'x86-64')}",)
+        level = target.cpu.replace("_v", "-v").replace("x86_64", "x86-64")
+        level, *more = level.split("+") if target.machine == "x86_64" else (level,)
+        machine = (f"{flag}={level}", *(f"-m{feature}" for feature in more))
     return (*compiler.command, *machine, *STRICT, f"-I{HEADERS}")
 
 

@@ -12,7 +12,7 @@ from spindle.compiler.source import Source
 from spindle.compiler.steps import about, function
 from spindle.compiler.targets import Isa
 from spindle.compiler.walk import Group, extent, reach, sinks
-from spindle.compiler.writer import Writer, affine
+from spindle.compiler.writer import Shape, Writer, affine, called
 from spindle.model.grids import grids
 from spindle.model.ops import Resize
 from spindle.model.tasks import outputs
@@ -23,7 +23,7 @@ def emit(
     plan: Plan, weights: Weights, isa: Isa, info: dict[str, Any], name: str = "model"
 ) -> Source:
     arena, blob = place(plan), Blob()
-    shapes: set[tuple[str, int, int]] = set()
+    shapes: set[Shape] = set()
     first: dict[str, str] = {}  # the group under whose name a text was written
     calls = []
     known = grids(plan.graph, weights)
@@ -39,6 +39,7 @@ def emit(
         "threads": plan.threads,
         "arena": arena.bytes,
         "groups": len(plan.groups),
+        **({"precision": "bf16"} if isa.brief else {}),
     }
     c = "\n\n".join(
         [
@@ -54,14 +55,18 @@ def emit(
     return Source(name, c + "\n", h, blob.content, arena.bytes, plan.threads, info)
 
 
-def instance(kind: str, pixels: int, other: int) -> str:
+def instance(kind: str, pixels: int, other: int, brief: tuple[str, ...]) -> str:
     """A kernel in one of the shapes that this network calls."""
     name = kind.removesuffix("8").upper()
     sizes = {"TILE": "VECTORS", "FILTER": "SIDE"}[name]
-    return (
-        f"#define {name} {kind}_{pixels}_{other}\n#define PIXELS {pixels}\n"
-        f'#define {sizes} {other}\n#include "kernels/{kind}.h"'
-    )
+    lines = [
+        f"#define {name} {called(kind, pixels, other, brief)}",
+        f"#define PIXELS {pixels}",
+        f"#define {sizes} {other}",
+        *(f"#define {part.upper()} brief" for part in brief),
+        f'#include "kernels/{kind}.h"',
+    ]
+    return "\n".join(lines)
 
 
 def walk(ops: int) -> str:

@@ -154,8 +154,9 @@ def strip(op: Conv, writer: Writer, one: Pass, base: int, channels: tuple[str, s
     kind, how = ("filter8", writer.ways(op)) if op.whole else ("filter", ACTS[op.act])
     for begin, end, count in spans(strips(one.count, taps * taps, writer.isa)):
         yield f"    for (int p = {begin}; p < {end}; p += {count})"
+        kernel = writer.kernel(kind, count, taps, made=op.output)
         yield (
-            f"        {writer.kernel(kind, count, taps)}(x, window, p * window.step + c, w, "
+            f"        {kernel}(x, window, p * window.step + c, w, "
             f"to + {one.place} * {made.pitch} + {channel}, {one.apart * made.pitch}, {how});"
         )
     yield "}"

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
+from spindle.compiler.brief import edges
 from spindle.compiler.targets import Isa
 from spindle.compiler.tiling import GROUP, QUAD
 from spindle.compiler.walk import taps
@@ -24,7 +25,7 @@ class Layout:
     right: int = 0
     tiles: int = 0  # of `pitch` channels, each tile a plane of its own; 0: all channels together
     sliced: bool = False  # one plane serves all tiles, one after another
-    each: int = 4  # bytes of a number
+    each: int = 4  # bytes of a number: 4 a float, 2 a brief, 1 on a grid
 
     @property
     def row(self) -> int:
@@ -40,6 +41,15 @@ class Layout:
         return 1 if self.sliced else max(self.tiles, 1)
 
     @property
+    def brief(self) -> bool:
+        return self.each == 2
+
+    @property
+    def words(self) -> Layout:
+        """The same in numbers of 32 bits, as sums read it: of briefs, in pairs."""
+        return replace(self, pitch=self.pitch // 2, each=4) if self.brief else self
+
+    @property
     def indent(self) -> int:
         return self.left * self.pitch
 
@@ -49,7 +59,9 @@ def layouts(graph: Graph, isa: Isa) -> dict[str, Layout]:
     for op in graph.ops:
         for tensor in op.inputs:
             readers.setdefault(tensor.name, []).append(op)
-    return {op.name: layout(op, readers.get(op.name, []), isa) for op in graph.ops}
+    found = {op.name: layout(op, readers.get(op.name, []), isa) for op in graph.ops}
+    carried = edges(graph) if isa.brief else ()
+    return found | {name: replace(found[name], each=2) for name in carried}
 
 
 def layout(op: Op, readers: list[Op], isa: Isa) -> Layout:

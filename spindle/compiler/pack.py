@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from spindle.compiler import brief
 from spindle.compiler.fold import phases
 from spindle.compiler.reference import between
 from spindle.compiler.tiling import Runs
@@ -74,6 +75,14 @@ def tiles(op: Conv, weights: Weights, columns: Runs, depth: int, lanes: int) -> 
                 here = slice(start, start := start + size * lanes)
                 parts += [bias[here], flat[phase, here].T.ravel()]
     return np.concatenate(parts).astype(np.float32)
+
+
+def pairs(op: Conv, weights: Weights, columns: Runs, depth: int, lanes: int) -> Array:
+    """The same of briefs, two of a channel's weights as one number: so many of these are read."""
+    weight = weights[f"{op.name}.weight"]
+    even = np.pad(weight, ((0, 0), (0, 0), (0, 0), (0, 2 * depth - weight.shape[3])))
+    joined = brief.bits(even).view(np.float32)
+    return tiles(op, weights | {f"{op.name}.weight": joined}, columns, depth, lanes)
 
 
 def filters(op: Conv, weights: Weights, whole: int, lanes: int) -> Array:

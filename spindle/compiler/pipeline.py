@@ -141,6 +141,9 @@ def explain(
         lines.append(f"{name:<10} {before[0]} -> {now[0]} ops, {before[1]:,} -> {now[1]:,} numbers")
     plan = settled(graph, numbers, target, threads, memory, tune)
     arena = place(plan)
+    if target.isa.brief:
+        count = sum(layout.brief for layout in plan.layouts.values())
+        lines.append(f"{'brief':<10} {count} of {len(graph.ops)} edges carried in 16 bits")
     lines.append(f"{'schedule':<10} {len(plan.groups)} groups, {threads} thread(s)")
     lines.append(f"{'place':<10} {arena.bytes:,} bytes")
     return "\n".join([*lines, "", table(plan, arena), "", arena_over_time(plan, arena)])

@@ -134,8 +134,9 @@ def tiled(group: Group, graph: Graph, layouts: dict[str, Layout], isa: Isa) -> d
             each = layouts[reader.name].each
             odd = pitch if pitch * each % (2 * LINE) else pitch + LINE // each  # lest all meet
             found[reader.name] = replace(layouts[reader.name], pitch=odd)
-            if group.split:
+            if group.split:  # what its tiles leave are sums, which briefs do not hold
                 found[reader.name] = replace(layouts[reader.name], **shape, sliced=True)
+                found |= {op.name: replace(layouts[op.name], each=4) for op in ends}
     return found
 
 
@@ -211,7 +212,7 @@ def traffic(
     """Bytes that must come from beyond the cache; of equals, the fewest that stand."""
     sink = sinks(group, graph)[-1]
     times = -(-extent(sink) // group.rows[sink.name])
-    kept, learnt = scratch(group, graph, layouts), weight(group)
+    kept, learnt = scratch(group, graph, layouts), weight(group, layouts)
     far = 1.0 if learnt + kept > limits.cache else 0.0 if learnt <= NEAREST else NEARER
     again = int(far * learnt * (times - 1))
     inner = (
@@ -224,9 +225,10 @@ def traffic(
     return again + spilt + waits, kept
 
 
-def weight(group: Group) -> int:
+def weight(group: Group, layouts: dict[str, Layout]) -> int:
     """Bytes of the weights that every strip reads again."""
-    return sum((1 if op.whole else 4) * op.params for op in group.ops if isinstance(op, Conv))
+    convs = (op for op in group.ops if isinstance(op, Conv))
+    return sum(layouts[op.inputs[0].name].each * op.params for op in convs)
 
 
 def strips(height: int) -> list[int]:

@@ -98,8 +98,10 @@ class Tile:
     def chunks(self) -> list[Chunk]:
         """The sum in parts that the first level holds, in the order of its weights."""
         x, writer = self.op.inputs[0], self.writer
-        layout, depth = writer.layout(x), writer.depth(x)
+        layout, depth = writer.layout(x).words, writer.depth(x)
         most = max(NEAR // (4 * self.block), 1)  # vectors of the tile that stay near
+        if writer.layout(self.op.output).brief:  # which cannot hold a part of a sum
+            most = self.deep
         offset = (layout.left + self.one.column) * layout.pitch
         beside, taps = self.op.dilation * layout.pitch, side(self.op)
         if layout.tiles:  # the one that stands, of a split group
@@ -117,7 +119,8 @@ class Tile:
         """All its rows, a chunk of the sum at a time."""
         op, writer, deep = self.op, self.writer, self.deep
         lanes = writer.isa.lanes
-        base = writer.keep(op, pack.tiles, writer.tiling(op).vectors, writer.depth(op.inputs[0]))
+        packed = pack.pairs if writer.layout(op.inputs[0]).brief else pack.tiles
+        base = writer.keep(op, packed, writer.tiling(op).vectors, writer.depth(op.inputs[0]))
         chunks = self.chunks()
         if chunks[-1].times > 1:  # the last one is where the activation is
             last = chunks.pop()
@@ -149,31 +152,34 @@ class Tile:
         op, writer, one = self.op, self.writer, self.one
         made, x = writer.layout(op.output), writer.layout(op.inputs[0])
         yield from pointers(op, writer, self.y, chunk, last)
-        yield chunk.window(step(op, x.pitch))
+        yield chunk.window(step(op, x.words.pitch))
         shift = f" + k * {chunk.along}" if chunk.times > 1 else ""
         weights = f" + k * {chunk.depth * self.block}" if chunk.times > 1 else ""
         weights = f" + at->n * {chunk.depth * self.block}" if self.split else weights
-        kernel = phased(op, self.y, one, self.whole)
-        yield f"const float *const w = tile{kernel} + {before * self.block}{weights};"
+        phase = phased(op, self.y, one, self.whole)
+        yield f"const float *const w = tile{phase} + {before * self.block}{weights};"
         channel = f" + {self.done * writer.isa.lanes}" if self.done else ""
         channel += "" if made.tiles else f" + n * {self.block}"
         act = ACTS[op.act] if last else "act_none"
         for begin, end, count in spans(self.pixels):
             to = f"to{channel} + {one.place} * {made.pitch}"
             apart, more = one.apart * made.pitch, "0, 0"
-            start = f"tile{kernel}, 0" if first else f"{to}, {apart}"
+            start = f"tile{phase}, 0" if first else f"{to}, {apart}"
             if first and chunk.times > 1:
-                start = f"k ? {to} : tile{kernel}, k ? {apart} : 0"
+                start = f"k ? {to} : tile{phase}, k ? {apart} : 0"
             if self.split:
                 start = f"at->n ? {to} : tile, at->n ? {apart} : 0"
+            parts = {"read": op.inputs[0], "made": op.output}
             if isinstance(op, Sum) and last:
                 pitch = writer.layout(op.shortcut).pitch
                 more = f"more{channel} + p * {pitch}, {pitch}"
+                parts["more"] = op.shortcut
+            kernel = writer.kernel("tile", count, self.size, **parts)
             yield f"for (int p = {begin}; p < {end}; p += {count}) {{"
-            if 4 * op.params > FAR:
+            if x.each * op.params > FAR:
                 yield f"    {self.ahead(chunk, count)}"
             yield (
-                f"    {writer.kernel('tile', count, self.size)}(x, window, p * window.step{shift}, "
+                f"    {kernel}(x, window, p * window.step{shift}, "
                 f"w, {start}, {to}, {apart}, {more}, {act});"
             )
             yield "}"
@@ -224,16 +230,16 @@ def pointers(
             return plus(affine(y, 1, pad, op.stride), v - side(op) + 1)
         return affine(y, op.stride, v * op.dilation - pad)
 
-    kinds = [writer.kind(tensor) for tensor in (op.inputs[0], op.output)]
-    yield f"const {kinds[0]} *const x[] = {{"
+    yield f"const {writer.read(op.inputs[0])} *const x[] = {{"
     for v in range(chunk.row, chunk.row + chunk.high):
         yield f"    {writer.row(op.inputs[0], above(v), base)},"
     yield "};"
-    yield f"{kinds[1]} *const to = {writer.to(op.output, y)};"
+    yield f"{writer.kind(op.output)} *const to = {writer.to(op.output, y)};"
     if isinstance(op, Sum) and last:
         indent = writer.layout(op.shortcut).indent
-        kind = writer.kind(op.shortcut)
-        yield f"const {kind} *const more = {writer.row(op.shortcut, y)} + {indent};"
+        kind, row = writer.kind(op.shortcut), writer.row(op.shortcut, y)
+        row = f"(const brief *){row}" if kind == "brief" else row
+        yield f"const {kind} *const more = {row} + {indent};"
 
 
 def phased(op: Conv, y: str, one: Pass, floats: int) -> str:

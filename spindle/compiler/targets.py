@@ -16,7 +16,7 @@ class Isa:
 
     A vector of quads of bytes is summed up in so many steps, for which it wants registers too.
     Where bytes are flipped, quads hold them less 128; where they are parted, a filter reads the
-    even and the odd ones as 16 bits.
+    even and the odd ones as 16 bits.  Where it is asked for, edges are brief: bfloat16s.
     """
 
     name: str
@@ -26,6 +26,7 @@ class Isa:
     aside: int = 4
     flipped: bool = False
     parted: bool = False
+    brief: bool = False
 
 
 AVX512 = Isa("avx512", 16, 32, dots=1, aside=2)
@@ -89,6 +90,8 @@ FOREIGN = {
     )
 }
 NAMES = ("native", *FOREIGN)
+# where bf16 is asked for: what the CPU has beyond its level, as zig spells it and as Linux does
+BRIEFS = {"x86-64-v4": ("avx512bf16", "avx512_bf16"), "aarch64-linux": ("bf16", "bf16")}
 
 
 def target(name: str = "native") -> Target:
@@ -98,6 +101,20 @@ def target(name: str = "native") -> Target:
     if name not in FOREIGN:
         raise ValueError(f"there is no target {name!r}: choose {', '.join(NAMES)}")
     return FOREIGN[name]
+
+
+def brief(target: Target) -> Target:
+    """The same machine, edges carried in 16 bits; one that is foreign has the instructions too."""
+    feature, need = BRIEFS.get(target.name, ("", ""))
+    if not feature:
+        return replace(target, isa=replace(target.isa, brief=True))
+    cpu, needs = f"{target.cpu}+{feature}", (*target.needs, need)
+    return replace(target, isa=replace(target.isa, brief=True), cpu=cpu, needs=needs)
+
+
+def swift(target: Target) -> bool:
+    """Whether its CPU is known to have instructions for numbers of 16 bits."""
+    return any(need in target.needs for _, need in BRIEFS.values())
 
 
 def native(place: tuple[str, str], has: frozenset[str]) -> Target:

@@ -22,6 +22,7 @@ from spindle.model.ops import Conv, Deconv, Op, Tensor
 from spindle.model.weights import Weights
 
 Lines = Iterator[str]
+Shape = tuple[str, int, int, tuple[str, ...]]
 
 
 @dataclass
@@ -36,18 +37,28 @@ class Writer:
     blob: Blob = field(default_factory=Blob)  # the group's own weights
     tensors: list[str] = field(default_factory=list)  # in the order of the group's pointers
     kept: dict[str, int] = field(default_factory=dict)
-    shapes: set[tuple[str, int, int]] = field(default_factory=set)  # of the kernels it calls
+    shapes: set[Shape] = field(default_factory=set)  # of the kernels it calls
     known: dict[str, Grid] = field(default_factory=dict)
     narrows: set[str] = field(default_factory=set)
 
     def at(self, name: str) -> str:
         """The pointer to a tensor, or to what lies beside an op."""
-        if name not in self.tensors:
-            self.tensors.append(name)
-        pointer = f"at->t[{self.tensors.index(name)}]"
+        pointer, layout = self.words(name), self.plan.layouts.get(name)
+        if layout and layout.brief:
+            return f"((brief *){pointer})"
         return f"((uint8_t *){pointer})" if name in self.known else pointer
 
+    def words(self, name: str) -> str:
+        """The same pointer, to numbers of 32 bits whatever they mean."""
+        if name not in self.tensors:
+            self.tensors.append(name)
+        return f"at->t[{self.tensors.index(name)}]"
+
     def kind(self, tensor: Tensor) -> str:
+        return "brief" if self.layout(tensor).brief else self.read(tensor)
+
+    def read(self, tensor: Tensor) -> str:
+        """As what sums read it: pairs of briefs travel as floats do."""
         return "uint8_t" if tensor.grid else "float"
 
     def made(self, op: Op | Tensor) -> str:
@@ -113,9 +124,11 @@ class Writer:
         full = max(layout.tiles, 1) * layout.pitch
         return self.constant(name, quads.joined([quads.filled(one, full) for one in arrays]))
 
-    def kernel(self, kind: str, pixels: int, other: int) -> str:
-        self.shapes.add((kind, pixels, other))
-        return f"{kind}_{pixels}_{other}"
+    def kernel(self, kind: str, pixels: int, other: int, **parts: Tensor) -> str:
+        """Its name; `parts` of it are of other numbers where such a tensor is brief."""
+        brief = tuple(part for part, tensor in parts.items() if self.layout(tensor).brief)
+        self.shapes.add((kind, pixels, other, brief))
+        return called(kind, pixels, other, brief)
 
     @property
     def shared(self) -> bool:
@@ -151,8 +164,9 @@ class Writer:
 
     def row(self, tensor: Tensor, y: str, base: str = "") -> str:
         """The start of a row of an input, or of zeros where it has none."""
-        height, floats = tensor.shape[0], self.layout(tensor).row
-        ring, base = self.arena.rows[tensor.name], base or self.at(tensor.name)
+        height, floats = tensor.shape[0], self.layout(tensor).words.row
+        ring = self.arena.rows[tensor.name]
+        base = base or (self.at(tensor.name) if tensor.grid else self.words(tensor.name))
         if tensor.grid:
             return f"row8({base}, {y}, {height}, {ring}, {floats}, {self.blank(tensor)})"
         return f"row({base}, {y}, {height}, {ring}, {floats}, at->zero)"
@@ -172,9 +186,10 @@ class Writer:
         return found
 
     def depth(self, tensor: Tensor) -> int:
-        """Channels that are read, with those that fill the last tile."""
+        """Numbers of a pixel that are read, with those that fill the last tile or pair."""
         layout = self.layout(tensor)
-        return layout.tiles * layout.pitch or tensor.shape[2]
+        depth = layout.tiles * layout.pitch or tensor.shape[2]
+        return -(-depth // 2) if layout.brief else depth
 
     def tiling(self, op: Conv) -> Tiling:
         """Tiles for an output row; those of a transposed convolution are cut from each phase."""
@@ -208,6 +223,11 @@ class Writer:
             f"const int first = share({count}, at->thread, at->threads){scale}, "
             f"last = share({count}, at->thread + 1, at->threads){scale};"
         )
+
+
+def called(kind: str, pixels: int, other: int, brief: tuple[str, ...]) -> str:
+    """The name of a kernel in one of its shapes."""
+    return "_".join([kind, str(pixels), str(other), *brief])
 
 
 def affine(y: str, scale: int, shift: int, over: int = 1) -> str:

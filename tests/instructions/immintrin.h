@@ -1,4 +1,4 @@
-/* AVX-512 and VNNI for a machine that has neither: SIMDe says in plain C what each instruction does.
+/* AVX-512, VNNI and BF16 for a machine without: SIMDe says in plain C what each instruction does.
  *
  * The few that its 0.7.4 lacks, or names wrongly, are put together of its own for half as many lanes.
  */
@@ -22,6 +22,7 @@ typedef union {
     __m256 half[2];
     __m256i halves[2];
     int32_t at[16];
+    uint16_t brief[32];
 } Lanes;
 
 static inline __m512i _mm512_cvtps_epi32(__m512 a)
@@ -49,6 +50,35 @@ static inline __m128i _mm512_cvtusepi32_epi8(__m512i a) /* of no sign: whatever 
     for (int i = 0; i < 16; i++)
         bytes[i] = (uint8_t)x.at[i];
     return _mm_loadu_si128((const __m128i *)bytes);
+}
+
+static inline __m512i _mm512_cvtepu16_epi32(__m256i a)
+{
+    const Lanes x = {.halves = {a, a}};
+    Lanes y;
+    for (int i = 0; i < 16; i++)
+        y.at[i] = x.brief[i];
+    return y.words;
+}
+
+static inline __m256i _mm512_cvtepi32_epi16(__m512i a)
+{
+    const Lanes x = {.words = a};
+    Lanes y;
+    for (int i = 0; i < 16; i++)
+        y.brief[i] = (uint16_t)x.at[i];
+    return y.halves[0];
+}
+
+static inline __m256i _mm512_cvtneps_pbh(__m512 a)
+{
+    const Lanes x = {.numbers = a};
+    Lanes y;
+    for (int i = 0; i < 16; i++) {
+        const uint32_t bits = (uint32_t)x.at[i];
+        y.brief[i] = (uint16_t)((bits + 0x7fff + (bits >> 16 & 1)) >> 16);
+    }
+    return y.halves[0];
 }
 
 #endif

@@ -25,7 +25,7 @@ from spindle.model.ops import Conv, Image, Op
 from spindle.model.weights import Model, Weights
 
 Facts = dict[str, Any]
-Write = Callable[[Model, Path, int, int], Facts]  # model, folder, batch, threads
+Write = Callable[[Model, Path, int, int, str], Facts]  # model, folder, batch, threads, precision
 
 
 @dataclass(frozen=True)
@@ -71,33 +71,33 @@ def part(model: Model, left_out: Kinds) -> tuple[Graph, Weights]:
     return graph, {name: model.weights[name] for name in graph.arrays}
 
 
-def write_spindle(model: Model, folder: Path, batch: int, threads: int) -> Facts:
-    made = compile_model(model, folder / "model.so", threads=threads)
+def write_spindle(model: Model, folder: Path, batch: int, threads: int, precision: str) -> Facts:
+    made = compile_model(model, folder / "model.so", threads=threads, bf16=precision == "bf16")
     return {"arena_bytes": stamp.read(made)["arena"]}
 
 
-def write_onnx(model: Model, folder: Path, batch: int, threads: int) -> Facts:
+def write_onnx(model: Model, folder: Path, batch: int, threads: int, precision: str) -> Facts:
     (folder / "model.onnx").write_bytes(qdq.write(model.graph, model.weights, batch))
     return {}
 
 
-def write_tflite(model: Model, folder: Path, batch: int, threads: int) -> Facts:
+def write_tflite(model: Model, folder: Path, batch: int, threads: int, precision: str) -> Facts:
     (folder / "model.tflite").write_bytes(tflite8.write(*part(model, tflite.LEFT_OUT), batch))
     return {}
 
 
-def write_ncnn(model: Model, folder: Path, batch: int, threads: int) -> Facts:
+def write_ncnn(model: Model, folder: Path, batch: int, threads: int, precision: str) -> Facts:
     text, data = ncnn.write(*part(model, ncnn.LEFT_OUT))
     (folder / "model.param").write_text(text)
     (folder / "model.bin").write_bytes(data)
     return {}
 
 
-def write_nothing(model: Model, folder: Path, batch: int, threads: int) -> Facts:
+def write_nothing(model: Model, folder: Path, batch: int, threads: int, precision: str) -> Facts:
     return {}
 
 
-def write_executorch(model: Model, folder: Path, batch: int, threads: int) -> Facts:
+def write_executorch(model: Model, folder: Path, batch: int, threads: int, precision: str) -> Facts:
     """Half a minute of torch.export: kept for the next time, by the hash of the model."""
     whole = weights.load(folder / "model.safetensors").hash
     kept = cache.cache() / "bench" / f"{whole[:32]}-{batch}.pte"
@@ -116,7 +116,7 @@ def write_executorch(model: Model, folder: Path, batch: int, threads: int) -> Fa
 
 
 PEERS = {
-    "spindle": Peer("'spindle[compile]'", "spindle", write_spindle, ("float32", "int8")),
+    "spindle": Peer("'spindle[compile]'", "spindle", write_spindle, ("float32", "bf16", "int8")),
     "onnxruntime": Peer("onnxruntime", "onnxruntime", write_onnx, ("float32", "int8")),
     "openvino": Peer("openvino", "openvino", write_onnx, ("float32", "bf16", "int8")),
     "litert": Peer("ai-edge-litert", "ai_edge_litert", write_tflite, ("float32", "int8")),

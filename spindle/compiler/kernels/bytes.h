@@ -1,4 +1,4 @@
-/* What is a vector of bytes here?  Beside simd.h the only file that names an instruction set.
+/* What is a vector of bytes here?  Beside simd.h and brief.h the only file to name instruction sets.
  *
  * vi is a vector of LANES whole numbers of 32 bits, or of as many quads of bytes: GROUP of them are
  * what a depthwise convolution takes at once.  dot adds to each sum the four products of its quads,

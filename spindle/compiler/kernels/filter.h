@@ -1,9 +1,13 @@
 /* A strip of a depthwise convolution: PIXELS of one vector of channels, SIDE by SIDE taps.
  *
- * Included once for each shape a network needs, with PIXELS, SIDE and FILTER (its name) defined.
+ * Included once for each shape a network needs, with PIXELS, SIDE and FILTER (its name) defined;
+ * MADE is `brief` where that is defined, else float.
  * Weights are those of one vector of channels: its biases, then its taps.
  */
-INLINE void FILTER(const float *const *x, Window at, int shift, const float *w, float *y, int step,
+#ifndef MADE
+#define MADE float
+#endif
+INLINE void FILTER(const float *const *x, Window at, int shift, const float *w, MADE *y, int step,
                    enum act act)
 {
     vf sum[PIXELS];
@@ -18,8 +22,9 @@ INLINE void FILTER(const float *const *x, Window at, int shift, const float *w, 
         }
     }
     UNROLL for (int m = 0; m < PIXELS; m++)
-        store(y + m * step, clamped(sum[m], act));
+        OF(store, MADE)(y + m * step, clamped(sum[m], act));
 }
 #undef FILTER
 #undef PIXELS
 #undef SIDE
+#undef MADE

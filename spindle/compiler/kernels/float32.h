@@ -12,6 +12,11 @@
 #define UNROLL _Pragma("GCC unroll 64")
 #define LITTLE _Pragma("GCC unroll 4")
 #define STEP static __attribute__((noinline)) /* in one another, they would crowd the registers */
+#define OF(does, kind) OF_(does, kind) /* what does it to numbers of a kind: float, or brief */
+#define OF_(does, kind) does##_##kind
+#define load_float load
+#define store_float store
+#define madd_float madd
 #define HERE __asm__ volatile("" ::: "memory") /* loads stay: moved, they would spill the sums */
 
 enum act { act_none, act_relu, act_relu6 };

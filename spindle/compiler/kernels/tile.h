@@ -1,11 +1,22 @@
 /* A tile of a convolution: PIXELS by VECTORS of channels, summed in registers.
  *
- * Included once for each shape a network needs, with PIXELS, VECTORS and TILE (its name) defined.
+ * Included once for each shape a network needs, with PIXELS, VECTORS and TILE (its name) defined;
+ * READ, MADE and MORE (what a shortcut is of) are `brief` where that is defined, else float.
  * Weights stand in reading order: for every tap and every channel in, VECTORS vectors of channels
  * out.  The sums begin with `start`: the biases (apart 0), or what an earlier part has left.
+ * Of briefs, pairs are what else numbers are: in x, in the window and in the weights.
  */
+#ifndef READ
+#define READ float
+#endif
+#ifndef MADE
+#define MADE float
+#endif
+#ifndef MORE
+#define MORE float
+#endif
 INLINE void TILE(const float *const *x, Window at, int shift, const float *w, const float *start,
-                 int apart, float *y, int step, const float *shortcut, int beside, enum act act)
+                 int apart, MADE *y, int step, const MORE *shortcut, int beside, enum act act)
 {
     vf sum[PIXELS][VECTORS];
     UNROLL for (int m = 0; m < PIXELS; m++)
@@ -22,7 +33,7 @@ INLINE void TILE(const float *const *x, Window at, int shift, const float *w, co
                 UNROLL for (int n = 0; n < VECTORS; n++) {
                     const vf weight = load(w + n * LANES);
                     UNROLL for (int m = 0; m < PIXELS; m++)
-                        sum[m][n] = madd(one[m], weight, sum[m][n]);
+                        sum[m][n] = OF(madd, READ)(one[m], weight, sum[m][n]);
                 }
 #else
                 HERE;
@@ -32,7 +43,7 @@ INLINE void TILE(const float *const *x, Window at, int shift, const float *w, co
                 UNROLL for (int m = 0; m < PIXELS; m++) {
                     const vf one = all(from[m * at.step + k]);
                     UNROLL for (int n = 0; n < VECTORS; n++)
-                        sum[m][n] = madd(one, weight[n], sum[m][n]);
+                        sum[m][n] = OF(madd, READ)(one, weight[n], sum[m][n]);
                 }
 #endif
             }
@@ -41,10 +52,13 @@ INLINE void TILE(const float *const *x, Window at, int shift, const float *w, co
         UNROLL for (int n = 0; n < VECTORS; n++) {
             vf made = clamped(sum[m][n], act);
             if (shortcut)
-                made = add(made, load(shortcut + m * beside + n * LANES));
-            store(y + m * step + n * LANES, made);
+                made = add(made, OF(load, MORE)(shortcut + m * beside + n * LANES));
+            OF(store, MADE)(y + m * step + n * LANES, made);
         }
 }
 #undef TILE
 #undef PIXELS
 #undef VECTORS
+#undef READ
+#undef MADE
+#undef MORE
