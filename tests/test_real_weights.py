@@ -119,3 +119,15 @@ def test_the_segmenter_covers_what_the_polygons_cover(
     plain = mean_iou(spindle.load(path), coco, voc, folder)
     print(f"mIoU on {len(coco.imgs)} pictures, stride 16: {plain:.3f}")
     assert plain >= 0.5
+
+
+def test_numbers_of_16_bits_name_what_floats_name(data: Path, tmp_path: Path) -> None:
+    predictor = classifier(data, labels=[str(number) for number in range(1000)])
+    pictures = sorted((data / "imagenet_like").rglob("*.jpg"))
+    found = []
+    for name, brief in (("whole.so", False), ("half.so", True)):
+        path = predictor.compile(tmp_path / name, bf16=brief)
+        found.append([result.classes[0] for result in map(spindle.load(path), pictures)])  # type: ignore[union-attr]
+    pairs = list(zip(*found, strict=True))
+    print(f"bf16: chances apart by {max(abs(a[1] - b[1]) for a, b in pairs):.3f} at most")
+    assert len(pairs) == 200 and all(one[0] == other[0] for one, other in pairs)

@@ -90,7 +90,7 @@ def brief(chosen: Target, model: Model, in_bytes: bool = False) -> Target:
     chosen = targets.brief(chosen)
     if not targets.swift(chosen):
         who = "this CPU" if chosen.name == "native" else f"the target {chosen.name}"
-        told = f"{who} is not known to have instructions for bf16: right and small, but no faster"
+        told = f"{who} is not known to have instructions for bf16: right and small, but slower"
         print(f"spindle: {told}", file=sys.stderr)
     return chosen
 

@@ -2,8 +2,8 @@
  *
  * A brief is a bfloat16: the upper half of a float, rounded to nearest even.  Two that follow each
  * other are a pair, which travels as one float does: a vf then holds LANES pairs, and madd_brief
- * adds both products of each.  Without an instruction for that a pair is parted into two floats,
- * which is as right and no quicker than floats are.
+ * adds both products of each.  Without an instruction for that, pairs are taken in two parts, each
+ * of them floats, which is as right and slower than floats are.
  */
 #ifndef SPINDLE_BRIEF_H
 #define SPINDLE_BRIEF_H
@@ -176,11 +176,13 @@ INLINE void store_brief(brief *p, vf v)
 
 #endif
 
-#ifndef PAIRED
-INLINE vf madd_brief(vf a, vf b, vf c)
-{
-    return madd(latter(a), latter(b), madd(former(a), former(b), c));
-}
+#if defined(PAIRED)
+enum { parts_brief = 1 };
+#define part_brief(x, part) (x)
+#else /* one after the other: of both at once, registers would not hold the sums */
+enum { parts_brief = 2 };
+#define part_brief(x, part) ((part) ? latter(x) : former(x))
+#define madd_brief madd
 #endif
 
 #endif

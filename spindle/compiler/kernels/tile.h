@@ -27,23 +27,29 @@ INLINE void TILE(const float *const *x, Window at, int shift, const float *w, co
             const float *from = x[v] + at.offset + u * at.beside + shift;
             LITTLE for (int k = 0; k < at.length; k++, w += VECTORS * LANES) {
 #if PIXELS < VECTORS /* the fewer stay in registers, the others pass through one */
-                vf one[PIXELS];
-                UNROLL for (int m = 0; m < PIXELS; m++)
-                    one[m] = all(from[m * at.step + k]);
-                UNROLL for (int n = 0; n < VECTORS; n++) {
-                    const vf weight = load(w + n * LANES);
+                UNROLL for (int part = 0; part < OF(parts, READ); part++) {
+                    if (part)
+                        HERE;
+                    vf one[PIXELS];
                     UNROLL for (int m = 0; m < PIXELS; m++)
-                        sum[m][n] = OF(madd, READ)(one[m], weight, sum[m][n]);
+                        one[m] = OF(part, READ)(all(from[m * at.step + k]), part);
+                    UNROLL for (int n = 0; n < VECTORS; n++) {
+                        const vf weight = OF(part, READ)(load(w + n * LANES), part);
+                        UNROLL for (int m = 0; m < PIXELS; m++)
+                            sum[m][n] = OF(madd, READ)(one[m], weight, sum[m][n]);
+                    }
                 }
 #else
-                HERE;
-                vf weight[VECTORS];
-                UNROLL for (int n = 0; n < VECTORS; n++)
-                    weight[n] = load(w + n * LANES);
-                UNROLL for (int m = 0; m < PIXELS; m++) {
-                    const vf one = all(from[m * at.step + k]);
+                UNROLL for (int part = 0; part < OF(parts, READ); part++) {
+                    HERE;
+                    vf weight[VECTORS];
                     UNROLL for (int n = 0; n < VECTORS; n++)
-                        sum[m][n] = OF(madd, READ)(one, weight[n], sum[m][n]);
+                        weight[n] = OF(part, READ)(load(w + n * LANES), part);
+                    UNROLL for (int m = 0; m < PIXELS; m++) {
+                        const vf one = OF(part, READ)(all(from[m * at.step + k]), part);
+                        UNROLL for (int n = 0; n < VECTORS; n++)
+                            sum[m][n] = OF(madd, READ)(one, weight[n], sum[m][n]);
+                    }
                 }
 #endif
             }
