@@ -69,9 +69,10 @@ def agree(graph: Graph, weights: Weights, pictures: Pictures) -> None:
     check(graph, weights)
     ours, (fused, own) = within(graph, weights, pictures), fuse(graph, weights)
     known, values = grids(fused, own), dict[str, NDArray[Any]]()
+    sums = reference.counted(fused, own, known)
     for op in fused.ops:
         inputs = [values[tensor.name] for tensor in op.inputs] or [pictures]
-        values[op.name] = reference.bytewise(op, inputs, own, known)
+        values[op.name] = reference.bytewise(op, inputs, own, known, sums)
         if op.grid:
             apart = abs(ours[op.name] + known[op.name].zero - values[op.name].astype(int))
             assert apart.mean() <= (0 if exact(fused, op.name) else 0.5), op.name
@@ -252,11 +253,12 @@ def test_a_float_model_is_quantized_and_then_taught_in_a_terminal(tmp_path: Path
     first = tmp_path / "float.safetensors"
     files.save(Model(graph, scrambled(graph), "classify", KINDS), first)
     short = ["--epochs", "1", "--device", "cpu", "--batch", "8"]
-    asked = ["--int8", "--weights", str(first), *short]
+    asked = ["--int8", "--weights", str(first), "--size", "32x48", *short]
     assert main(["train", data, "--out", str(out), *asked]) == 0
     made = files.load(out / "model.safetensors")
     assert any(op.grid for op in made.graph.ops) and made.recipe["rate"] == RECIPES["aware"].rate
-    again = ["--weights", str(out / "model.safetensors"), *short]
+    assert made.graph.input.shape == (32, 48, 3)  # brought to its size before it was of bytes
+    again = ["--int8", "--weights", str(out / "model.safetensors"), "--size", "32x48", *short]
     assert main(["train", data, "--out", str(tmp_path / "again"), *again]) == 0
     made = files.load(tmp_path / "again" / "model.safetensors")
     assert made.recipe["rate"] == RECIPES["aware"].rate

@@ -12,10 +12,14 @@ import pytest
 from numpy.typing import NDArray
 
 from spindle.app import later, readings
-from spindle.app.readings import MANY, Made, Numpy, Quickest, Whole, reading_of
+from spindle.app.readings import MANY, Made, Quickest, Whole, reading_of
+from spindle.compiler.fuse import fuse
 from spindle.model.family import mobilenet_v2
-from spindle.model.weights import Model
+from spindle.model.graph import Graph
+from spindle.model.weights import Model, Weights
+from tests.gridded import gridded
 from tests.scramble import scrambled
+from tests.settled import settled
 
 GRAPH = mobilenet_v2(0.1, 32, classes=3)
 MODEL = Model(GRAPH, scrambled(GRAPH), "classify")
@@ -41,7 +45,7 @@ def built(monkeypatch: pytest.MonkeyPatch) -> list[Model]:
 
     monkeypatch.setitem(vars(later), "keep", keep)
     monkeypatch.setitem(vars(later), "kept", lambda model, threads: None)
-    monkeypatch.setitem(vars(later), "run", lambda *_: {"by": np.array("numpy")})
+    monkeypatch.setitem(vars(later), "reader", lambda *_: lambda _: {"by": np.array("numpy")})
     return done
 
 
@@ -119,9 +123,8 @@ def test_while_one_thread_builds_numpy_answers_the_others(
 
 
 def test_a_name_insists_on_a_reading() -> None:
-    assert isinstance(reading_of(MODEL, "numpy", 1), Numpy)
     assert isinstance(reading_of(MODEL, None, 1), Quickest)
-    for name in ("torch", "c"):
+    for name in ("numpy", "torch", "c"):
         made = reading_of(MODEL, name, 1)
         assert isinstance(made, Made) and made.fits == (name == "c")
     with pytest.raises(ValueError, match="choose numpy, torch, c"):
@@ -138,6 +141,21 @@ def test_a_built_file_runs_itself() -> None:
     reading = reading_of(File(), None, 1)
     assert isinstance(reading, Whole) and not reading.fits
     assert reading(GRAPH, PIXELS + 3)["mean"] == 3
+
+
+def test_a_network_of_bytes_is_made_ready_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    fused: list[Graph] = []
+
+    def counting(graph: Graph, weights: Weights) -> tuple[Graph, Weights]:
+        fused.append(graph)
+        return fuse(graph, weights)
+
+    monkeypatch.setattr("spindle.compiler.reference.fuse", counting)
+    model = Model(*gridded(GRAPH, settled(GRAPH)), "classify")
+    reading = reading_of(model, "numpy", 1)
+    said = [reading(model.graph, PIXELS + by)[GRAPH.output.name] for by in (0, 90, 0)]
+    assert len(fused) == 1
+    assert (said[0] == said[2]).all() and (said[0] != said[1]).any()
 
 
 def test_networks_of_a_few_sizes_are_kept(monkeypatch: pytest.MonkeyPatch) -> None:

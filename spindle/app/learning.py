@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,7 @@ from spindle.data.metrics import evaluate
 from spindle.data.parting import part_of
 from spindle.data.results import Result
 from spindle.data.samples import Dataset
+from spindle.model.family import sides
 from spindle.model.heads import Task
 from spindle.model.weights import Model
 
@@ -44,7 +46,10 @@ def teach(
         raise ValueError("--int8 teaches what knows all else already: name it by --weights")
     rounded = start is not None and any(op.grid for op in start.graph.ops)
     if int8 and start and not rounded:
-        start, teacher = quantize_model(start, found.path).model, teacher or start
+        size = (network or {}).get("size")
+        resized = start.graph.resized(*sides(size)) if size is not None else start.graph
+        teacher = teacher or start
+        start = quantize_model(replace(start, graph=resized), found.path).model
     usual = "aware" if int8 or rounded else training.usual(found.task, start is not None)
     watcher = Watcher(Path(out), found.task)
     try:

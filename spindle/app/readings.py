@@ -50,7 +50,7 @@ def reading_of(model: later.Model | Built, name: str | None, threads: int) -> Re
         return Quickest(model, threads)
     if name not in READINGS:
         raise ValueError(f"there is no reading {name!r}: choose {', '.join(READINGS)}")
-    return Numpy(model) if name == "numpy" else Made(model, name, threads)
+    return Made(model, name, threads)
 
 
 class Whole:
@@ -63,23 +63,11 @@ class Whole:
         return self.model.picture(pixels)
 
 
-class Numpy:
-    """The definition itself."""
-
-    fits = False
-
-    def __init__(self, model: later.Model):
-        self.weights = model.weights
-
-    def __call__(self, graph: Graph, pixels: Array) -> dict[str, Array]:
-        return later.run(graph, self.weights, pixels)
-
-
 class Made:
-    """Networks of torch or C, made once for each size they look at."""
+    """Networks of numpy, torch or C, made once for each size they look at."""
 
     def __init__(self, model: later.Model, name: str, threads: int):
-        self.model, self.threads, self.fits = model, threads, name == "c"
+        self.model, self.name, self.threads, self.fits = model, name, threads, name == "c"
         self.made: dict[Graph, Callable[[Array], dict[str, Array]]] = {}
         self.lock = threading.Lock()
 
@@ -93,9 +81,10 @@ class Made:
         return network(pixels)
 
     def make(self, graph: Graph) -> Callable[[Array], dict[str, Array]]:
-        if not self.fits:
-            return training.reader(graph, self.model.weights)
-        return later.keep(replace(self.model, graph=graph), self.threads).picture
+        if self.fits:
+            return later.keep(replace(self.model, graph=graph), self.threads).picture
+        reader = later.reader if self.name == "numpy" else training.reader
+        return reader(graph, self.model.weights)
 
 
 class Quickest:
@@ -106,6 +95,7 @@ class Quickest:
 
     def __init__(self, model: later.Model, threads: int):
         self.model, self.threads = model, threads
+        self.numpy = Made(model, "numpy", threads)
         self.asked, self.lock = count(1), threading.Lock()
         self.looked = self.tried = False
         self.library: Library | None = None
@@ -137,4 +127,4 @@ class Quickest:
             self.foresee(next(self.asked))
             if self.library:
                 return self.library.picture(pixels)
-        return later.run(graph, self.model.weights, pixels)
+        return self.numpy(graph, pixels)

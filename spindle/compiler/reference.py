@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -9,7 +10,7 @@ from numpy.typing import NDArray
 
 from spindle.compiler.fuse import fuse
 from spindle.compiler.fused import Cast, Sum
-from spindle.compiler.integers import integers, ratio, share
+from spindle.compiler.integers import Integers, integers, ratio, share
 from spindle.model import boxes
 from spindle.model.answers import ArgMax, Detect, Normalize, Peaks, Softmax
 from spindle.model.graph import Graph
@@ -34,37 +35,54 @@ Array = NDArray[Any]  # batch x height x width x channels
 
 
 def run(graph: Graph, weights: Weights, images: Array) -> dict[str, Array]:
-    """The outputs of a graph for one picture or a batch of them, bytes of the graph's own size.
+    """The outputs of a graph for one picture or a batch of them, bytes of the graph's own size."""
+    return reader(graph, weights)(images)
+
+
+def reader(graph: Graph, weights: Weights) -> Callable[[Array], dict[str, Array]]:
+    """This reading as a function of pictures, for any number of which it is made ready once.
 
     Where tensors are bytes, a shortcut is part of the sum before it, as it is in C.
     """
     if any(op.grid for op in graph.ops):
         graph, weights = fuse(graph, weights)
-    shape = graph.input.shape
-    if images.shape[-3:] != shape or images.ndim not in (3, 4):
-        raise ValueError(f"this network takes pictures of {shape}, these are {images.shape}")
+    shape, known = graph.input.shape, grids(graph, weights)
+    sums = counted(graph, weights, known)
     last = {t.name: op for op in graph.ops for t in op.inputs}
     outputs = {tensor.name for tensor in graph.outputs}
-    values: dict[str, Array] = {}
-    known = grids(graph, weights)
-    for op in graph.ops:
-        xs = [values[t.name] for t in op.inputs] or [images.reshape(-1, *shape)]
-        values[op.name] = bytewise(op, xs, weights, known)
-        for tensor in op.inputs:
-            if last[tensor.name] is op and tensor.name not in outputs:
-                values.pop(tensor.name, None)
-    return {
-        t.name: values[t.name] if images.ndim == 4 else values[t.name][0] for t in graph.outputs
-    }
+
+    def read(images: Array) -> dict[str, Array]:
+        if images.shape[-3:] != shape or images.ndim not in (3, 4):
+            raise ValueError(f"this network takes pictures of {shape}, these are {images.shape}")
+        values: dict[str, Array] = {}
+        for op in graph.ops:
+            xs = [values[t.name] for t in op.inputs] or [images.reshape(-1, *shape)]
+            values[op.name] = bytewise(op, xs, weights, known, sums)
+            for tensor in op.inputs:
+                if last[tensor.name] is op and tensor.name not in outputs:
+                    values.pop(tensor.name, None)
+        return {
+            t.name: values[t.name] if images.ndim == 4 else values[t.name][0] for t in graph.outputs
+        }
+
+    return read
 
 
-def bytewise(op: Op, xs: list[Array], weights: Weights, known: dict[str, Grid]) -> Array:
+def counted(graph: Graph, weights: Weights, known: dict[str, Grid]) -> dict[str, Integers]:
+    """The whole numbers of every convolution of bytes."""
+    there = (op for op in graph.ops if isinstance(op, Conv) and whole(op))
+    return {op.name: integers(op, weights, known) for op in there}
+
+
+def bytewise(
+    op: Op, xs: list[Array], weights: Weights, known: dict[str, Grid], sums: dict[str, Integers]
+) -> Array:
     """What an op makes, in bytes where it is on a grid; of bytes, or of what they stand for."""
     grid = known.get(op.name)
     if isinstance(op, Image) and grid:
         return xs[0]
     if whole(op):
-        made = reckoned(op, xs, weights, known)
+        made = reckoned(op, xs, known, sums)
     else:
         read = [known[t.name].numbers(x) if t.grid else x for t, x in zip(op.inputs, xs)] or xs
         own = {part: weights[f"{op.name}.{part}"] for part in op.weights | op.statistics}
@@ -72,7 +90,7 @@ def bytewise(op: Op, xs: list[Array], weights: Weights, known: dict[str, Grid]) 
     return grid.bytes(made) if grid and made.dtype != np.uint8 else made
 
 
-def reckoned(op: Op, xs: list[Array], weights: Weights, known: dict[str, Grid]) -> Array:
+def reckoned(op: Op, xs: list[Array], known: dict[str, Grid], sums: dict[str, Integers]) -> Array:
     """Whole numbers until the last: sums are exact, times a float32, rounded once.
 
     `byte = clamp(rint(float32(sum) * scale) + zero)`; a shortcut is added before it is rounded.
@@ -81,9 +99,9 @@ def reckoned(op: Op, xs: list[Array], weights: Weights, known: dict[str, Grid]) 
     less = [x - one.zero for x, one in zip(xs, mine, strict=True)]
     match op:
         case Conv():
-            own = integers(op, weights, known)
-            sums = summed(op, less[0].astype(np.float64), own.weight.astype(np.float64))
-            made = (sums + own.start).astype(np.float32) * own.scale
+            own = sums[op.name]
+            total = summed(op, less[0].astype(np.float64), own.weight.astype(np.float64))
+            made = (total + own.start).astype(np.float32) * own.scale
             if isinstance(op, Sum):
                 made = made + less[1].astype(np.float32) * ratio(mine[1], known.get(op.name))
             if not op.grid:
@@ -92,8 +110,8 @@ def reckoned(op: Op, xs: list[Array], weights: Weights, known: dict[str, Grid]) 
             a, b = (x.astype(np.float32) * ratio(one, known[op.name]) for x, one in zip(less, mine))
             made = a + b
         case Mean():
-            sums = less[0].sum((1, 2), keepdims=True).astype(np.float32)
-            made = sums * share(op, mine[0], known.get(op.name))
+            total = less[0].sum((1, 2), keepdims=True).astype(np.float32)
+            made = total * share(op, mine[0], known.get(op.name))
         case Concat():
             return np.concatenate(xs, axis=3)
         case Resize():

@@ -64,11 +64,16 @@ def network(
     if classes < 0 or (classes == 0 and head.task != "embed"):
         raise ValueError(f"{classes} classes: a network needs at least one")
     family = replace(family, image=replace(family.image, fit=head.fit))
-    sides = (size, size) if isinstance(size, int) else tuple(size)
-    if len(sides) != 2 or not all(isinstance(side, int) for side in sides):
-        raise ValueError(f"size {size!r} is neither a number nor a height and a width")
-    g = Builder((sides[0], sides[1]), family)
+    g = Builder(sides(size), family)
     return g.graph(*head.draw(g, trunk(g, width, stride), classes))
+
+
+def sides(size: Size) -> tuple[int, int]:
+    """Height and width; one number says both."""
+    both = (size, size) if isinstance(size, int) else tuple(size)
+    if len(both) != 2 or not all(isinstance(side, int) for side in both):
+        raise ValueError(f"size {size!r} is neither a number nor a height and a width")
+    return both[0], both[1]
 
 
 @dataclass(frozen=True)

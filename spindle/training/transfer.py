@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from spindle.data.labels import KEYPOINTS
 from spindle.model import tasks
 from spindle.model.answers import Detect
-from spindle.model.family import NETWORKS, Size, mobilenet_v2, point
+from spindle.model.family import NETWORKS, Size, mobilenet_v2, point, sides
 from spindle.model.graph import TORCH, Family, Graph, lead
 from spindle.model.heads import HEADS, Task
 from spindle.model.mobilenet import Ablation
@@ -64,8 +64,10 @@ def begin(
             "leave those two out, or start from nothing"
         )
     if any(op.grid for op in start.graph.ops):
-        fits = task, None, None, None, start.labels if task != "embed" else tuple(labels)
-        if (start.task, head, size, output_stride, tuple(labels)) != fits:
+        own = start.graph.input.shape[:2]
+        fits = task, None, own, None, start.labels if task != "embed" else tuple(labels)
+        wanted = sides(own if size is None else size)
+        if (start.task, head, wanted, output_stride, tuple(labels)) != fits:
             raise ValueError(
                 f"bytes fit only what they are measured on, a network that can {start.task} "
                 f"({listed(start.labels)}), as it is: teach it anything else in float, then --int8"
@@ -134,7 +136,7 @@ def from_its_own(
     if output_stride is not None:
         graph = strided(graph, output_stride)
     if size is not None:
-        graph = graph.resized(*((size, size) if isinstance(size, int) else size))
+        graph = graph.resized(*sides(size))
     rows = {op.name for op in predictors(graph, task)}
     graph = graph.map(quiet(graph, task))
     known = start.labels

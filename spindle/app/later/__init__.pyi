@@ -11,8 +11,8 @@ from spindle.app.opening import open_model as open_model
 from spindle.app.peers.prepare import PEERS as PEERS
 from spindle.app.quantizing import quantize_model as quantize_model
 from spindle.app.stream import in_order as in_order
+from spindle.compiler.reference import reader as reader
 from spindle.compiler.reference import resize as resize
-from spindle.compiler.reference import run as run
 from spindle.data.datasets import find as find
 from spindle.data.judges.judge import Judge as Judge
 from spindle.model.cores import cores as cores
