@@ -59,7 +59,15 @@ def test_each_compiler_builds_what_runs_here(
 @zig_only
 @pytest.mark.parametrize(
     "name",
-    ["x86-64-v3", "x86-64-v4", "aarch64-linux", "aarch64-macos", "x86_64-windows", "wasm32"],
+    [
+        "x86-64-v3",
+        "x86-64-v4",
+        "aarch64-linux",
+        "aarch64-linux-i8mm",
+        "aarch64-macos",
+        "x86_64-windows",
+        "wasm32",
+    ],
 )
 def test_libraries_for_other_machines_say_what_they_are_for(name: str, tmp_path: Path) -> None:
     there = target(name)

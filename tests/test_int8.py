@@ -15,7 +15,7 @@ import spindle
 from spindle.compiler import build, reference
 from spindle.compiler.pipeline import passed
 from spindle.compiler.schedule import Limits
-from spindle.compiler.targets import AVX2, AVX512, NEON, PLAIN, WASM, Isa, target
+from spindle.compiler.targets import AVX2, AVX512, I8MM, NEON, PLAIN, WASM, Isa, target
 from spindle.model.graph import Graph
 from spindle.model.ops import Conv
 from spindle.model.weights import Weights
@@ -139,11 +139,19 @@ def test_instructions_that_are_not_here_say_it_too(isa: Isa, more: str) -> None:
     assert judged(*model, picture, network.run(picture)) == 1
 
 
-@pytest.mark.parametrize("cpu", ["", "cortex_a76"])  # which has dot products
-def test_arm_says_it_too(cpu: str) -> None:
+@pytest.mark.parametrize(
+    "isa, cpu",
+    [
+        (NEON, ""), (NEON, "cortex_a76"),  # which has dot products
+        (I8MM, ""), (I8MM, target("aarch64-linux-i8mm").cpu),  # of unsigned by signed bytes
+        (PLAIN, ""),
+    ],
+    ids=lambda one: getattr(one, "name", one or "generic"),
+)  # fmt: skip
+def test_arm_says_it_too(isa: Isa, cpu: str) -> None:
     graph = HEADS["classes"]
     model, picture = gridded(graph, settled(graph)), pictures(graph, 2)[:1]
-    found = on_arm(emitted(*model, NEON), picture, cpu)
+    found = on_arm(emitted(*model, isa), picture, cpu)
     assert judged(*model, picture[0], {name: array[0] for name, array in found.items()}) == 1
 
 

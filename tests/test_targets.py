@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from spindle.compiler import targets
-from spindle.compiler.targets import AVX2, AVX512, NEON, PLAIN, V3, V4, native, target
+from spindle.compiler.targets import AVX2, AVX512, I8MM, NEON, PLAIN, V3, V4, native, target
 
 EPYC = frozenset(["sse4_2", "hypervisor", "sha_ni", "avx", *V3])
 
@@ -29,6 +29,7 @@ def test_every_name_is_a_target_and_no_other() -> None:
         ("x86_64", EPYC - {"fma"}, PLAIN, "native"),
         ("x86_64", frozenset[str](), PLAIN, "native"),
         ("aarch64", frozenset(["asimd"]), NEON, "native"),
+        ("aarch64", frozenset(["asimd", "asimddp", "i8mm"]), I8MM, "native"),
         ("riscv64", frozenset[str](), PLAIN, "native"),
     ],
 )

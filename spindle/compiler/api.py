@@ -43,6 +43,7 @@ def heading(plan: Plan, info: dict[str, Any], name: str, isa: Isa) -> str:
     used |= {"brief.h"} if isa.brief else set()
     used |= {"int8.h"} if any(op.grid for op in plan.graph.ops) else set()
     used |= {name for name, kinds in ANSWERS.items() for op in plan.graph.ops if type(op) in kinds}
+    plain += "#define SPINDLE_FLIPPED 1\n" if isa.flipped and "int8.h" in used else ""
     included = "\n".join(f'#include "kernels/{name}"' for name in sorted(used))
     return f"""/*
 {about(plan, info)}

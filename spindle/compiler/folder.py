@@ -19,6 +19,7 @@ FLAGS = {
     "avx512": "-march=x86-64-v4",
     "avx2": "-march=x86-64-v3",
     "neon": "",
+    "neon-i8mm": "-march=armv8.2-a+dotprod+i8mm",
     "wasm": "-msimd128",
     "wasm-relaxed": "-msimd128 -mrelaxed-simd",
     "plain": "",

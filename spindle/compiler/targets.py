@@ -32,6 +32,7 @@ class Isa:
 AVX512 = Isa("avx512", 16, 32, dots=1, aside=2)
 AVX2 = Isa("avx2", 8, 16, parted=True)
 NEON = Isa("neon", 4, 32, aside=4, flipped=True)
+I8MM = Isa("neon-i8mm", 4, 32, dots=1, aside=4)
 WASM = Isa("wasm", 4, 16)
 RELAXED = Isa("wasm-relaxed", 4, 16)
 PLAIN = Isa("plain", 4, 16)
@@ -39,6 +40,7 @@ PLAIN = Isa("plain", 4, 16)
 # what the CPU must have, as Linux spells it; whatever has these has the rest of its level too
 V3 = ("avx2", "bmi2", "fma")
 V4 = (*V3, "avx512f", "avx512bw", "avx512cd", "avx512dq", "avx512vl")
+MIXED = ("asimddp", "i8mm")  # dot products, of unsigned by signed bytes too
 # what else a compiler may make use of when it builds for exactly the CPU it runs on
 KNOWN = {
     *V4, "adx", "aes", "avx", "bmi1", "f16c", "abm", "movbe", "pclmulqdq", "popcnt", "sha_ni",
@@ -74,6 +76,7 @@ class Target:
         return self.system in ("linux", "darwin")
 
 
+MM = "generic+dotprod+i8mm"
 SIMD, FREE = "generic+simd128+bulk_memory", "wasm32-freestanding"
 # glibc is as of 2012, so that every Python of today can load what is built against it
 FOREIGN = {
@@ -82,6 +85,7 @@ FOREIGN = {
         Target("x86-64-v3", AVX2, "linux", "x86_64", "x86_64_v3", "x86_64-linux-gnu.2.17", V3),
         Target("x86-64-v4", AVX512, "linux", "x86_64", "x86_64_v4", "x86_64-linux-gnu.2.17", V4),
         Target("aarch64-linux", NEON, "linux", "aarch64", "generic", "aarch64-linux-gnu.2.17"),
+        Target("aarch64-linux-i8mm", I8MM, "linux", "aarch64", MM, "aarch64-linux-gnu.2.17", MIXED),
         Target("aarch64-macos", NEON, "darwin", "aarch64", "apple_m1", "aarch64-macos"),
         Target("x86_64-windows", AVX2, "windows", "x86_64", "x86_64_v3", "x86_64-windows-gnu", V3),
         Target("wasm32", WASM, "wasm", "wasm32", SIMD, FREE),
@@ -132,7 +136,8 @@ def native(place: tuple[str, str], has: frozenset[str]) -> Target:
             return replace(level, cpu="native", needs=tuple(sorted(KNOWN & has)))
         case "aarch64":
             told = tuple(sorted(has)) if system == "linux" else ()
-            return Target("native", NEON, system, machine, "native", needs=told)
+            isa = I8MM if has.issuperset(MIXED) else NEON
+            return Target("native", isa, system, machine, "native", needs=told)
     return Target("native", PLAIN, system, machine, "native")
 
 

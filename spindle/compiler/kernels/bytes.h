@@ -3,8 +3,8 @@
  * vi is a vector of LANES whole numbers of 32 bits, or of as many quads of bytes: GROUP of them are
  * what a depthwise convolution takes at once.  dot adds to each sum the four products of its quads,
  * unsigned by signed, exactly; narrow_dot does where no two neighbours of a quad's weights come to
- * more than 128 between them.  On some machines quads hold their bytes less 128, and sums begin with
- * 128 times what their weights come to (`flipped`).
+ * more than 128 between them.  What was packed for SPINDLE_FLIPPED has quads hold their bytes less
+ * 128, and sums begin with 128 times what their weights come to.
  *
  * columns makes quads of the bytes of a column, for half of a group; a filter may use them in PARTS.
  * words and put_columns go the way back.
@@ -154,7 +154,11 @@ typedef int32x4_t vi;
 INLINE vi whole(const void *p) { return vreinterpretq_s32_u8(vld1q_u8((const uint8_t *)p)); }
 INLINE void keep(void *p, vi v) { vst1q_u8((uint8_t *)p, vreinterpretq_u8_s32(v)); }
 INLINE vi nothing(void) { return vdupq_n_s32(0); }
+#ifdef SPINDLE_FLIPPED
 INLINE vi flipped(vi a) { return veorq_s32(a, vdupq_n_s32((int32_t)0x80808080)); }
+#else
+INLINE vi flipped(vi a) { return a; }
+#endif
 INLINE vi quad(const uint8_t *p) { return flipped(vdupq_n_s32(four(p))); }
 INLINE vi plus(vi a, vi b) { return vaddq_s32(a, b); }
 INLINE vi minus(vi a, vi b) { return vsubq_s32(a, b); }
@@ -167,10 +171,19 @@ INLINE vi widened(const uint8_t *p)
 }
 INLINE vi dot(vi sum, vi x, vi w)
 {
-    const int8x16_t a = vreinterpretq_s8_s32(x), b = vreinterpretq_s8_s32(w);
-#if defined(__ARM_FEATURE_DOTPROD)
-    return vdotq_s32(sum, a, b);
+    const int8x16_t b = vreinterpretq_s8_s32(w);
+#if !defined(SPINDLE_FLIPPED) && defined(__ARM_FEATURE_MATMUL_INT8)
+    return vusdotq_s32(sum, vreinterpretq_u8_s32(x), b);
+#elif !defined(SPINDLE_FLIPPED)
+    const int16x8_t even = vmulq_s16(vreinterpretq_s16_s32(vandq_s32(x, vdupq_n_s32(0x00FF00FF))),
+                                     vshrq_n_s16(vshlq_n_s16(vreinterpretq_s16_s8(b), 8), 8));
+    const int16x8_t odd = vmulq_s16(vreinterpretq_s16_u16(vshrq_n_u16(vreinterpretq_u16_s32(x), 8)),
+                                    vshrq_n_s16(vreinterpretq_s16_s8(b), 8));
+    return vpadalq_s16(vpadalq_s16(sum, even), odd);
+#elif defined(__ARM_FEATURE_DOTPROD)
+    return vdotq_s32(sum, vreinterpretq_s8_s32(x), b);
 #else
+    const int8x16_t a = vreinterpretq_s8_s32(x);
     const vi low = vpaddlq_s16(vmull_s8(vget_low_s8(a), vget_low_s8(b)));
     const vi high = vpaddlq_s16(vmull_s8(vget_high_s8(a), vget_high_s8(b)));
     return plus(sum, vpaddq_s32(low, high));
