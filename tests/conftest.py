@@ -20,6 +20,12 @@ settings.load_profile("spindle")
 torch.set_num_threads(1)  # on a busy machine its threads wait for each other, spinning
 
 
+@pytest.fixture(autouse=True)
+def no_page_weighs_bytes(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It takes seconds for every run that is taught; test_report_loss.py sees to it."""
+    monkeypatch.setattr("spindle.app.report.writing.lost", lambda *_: None)
+
+
 @pytest.fixture(scope="session")
 def data() -> Path:
     """Real weights and pictures, where they are; they are no part of the repository."""

@@ -20,6 +20,7 @@ from spindle.app.bench import lively
 from spindle.app.cli import main
 from spindle.app.predictor import Predictor
 from spindle.app.report import writing
+from spindle.app.report.loss import Loss, lost
 from spindle.app.report.story import Told
 from spindle.app.report.witness import Witness
 from spindle.app.report.writing import LOG, beside, few, lot, page, unsure, whole
@@ -115,10 +116,11 @@ def story(folder: Path, task: Task, hostile: bool) -> Told:
     rows = [{"epoch": i, "train_loss": 2 / i, metrics.HEADLINE[task]: i / 9} for i in (1, 2, 3)]
     (folder / "model.safetensors").touch()
     (folder / LOG).write_text("".join(json.dumps(row) + "\n" for row in rows))
-    formats = {"float32": {"accuracy": 0.5, "ms": 2.0}, "int8": {"accuracy": 0.49, "ms": 1.0}}
-    return whole(folder / "model.safetensors", "model", graph, model, None,
+    told = whole(folder / "model.safetensors", "model", graph, model, None,
                  replace(found, splits={"val": samples}), judge, witness, len(samples),
-                 "spindle eval", formats)  # fmt: skip
+                 samples, "spindle eval")  # fmt: skip
+    formats = {"float32": {"accuracy": 0.5, "ms": 2.0}, "int8": {"accuracy": 0.49, "ms": 1.0}}
+    return replace(told, loss=Loss("Measured here.", formats))
 
 
 @pytest.mark.parametrize("task", TASKS)
@@ -225,12 +227,14 @@ def test_train_and_eval_leave_a_page(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr(writing, "compiled", lambda model: None)
+    monkeypatch.setattr(writing, "lost", lost)
     draw_data(tmp_path / "data", "classify", 24, 32)
     data, run = str(tmp_path / "data"), tmp_path / "run"
     asked = ["--recipe", "tiny", "--width", "0.1", "--size", "64", "--device", "cpu"]
     train = ["train", data, "--out", str(run), *asked, "--epochs", "1"]
     assert main(train) == 0
     first = (run / "report.html").read_text()
+    assert "Not measured: no C compiler is here." in Reader(first).text
     assert f"spindle train {data}" in Reader(first).text and "--epochs 1" in Reader(first).text
     assert main(["eval", str(run / "model.safetensors"), data, "--json"]) == 0
     said = capsys.readouterr()

@@ -5,6 +5,7 @@ from spindle.app.film import frames as frames
 from spindle.app.judgement import headline as headline
 from spindle.app.judgement import show_scores as show_scores
 from spindle.app.learning import acquainted as acquainted
+from spindle.app.learning import learnt_from as learnt_from
 from spindle.app.learning import teach as teach
 from spindle.app.opening import open_model as open_model
 from spindle.app.peers.prepare import PEERS as PEERS

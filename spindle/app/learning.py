@@ -18,7 +18,7 @@ from spindle.data.judges.wording import NAMED, in_common
 from spindle.data.metrics import evaluate
 from spindle.data.parting import part_of
 from spindle.data.results import Result
-from spindle.data.samples import Dataset
+from spindle.data.samples import Dataset, Samples
 from spindle.model.family import sides
 from spindle.model.heads import Task
 from spindle.model.weights import Model
@@ -98,6 +98,14 @@ def judged(
         return evaluate(predict, samples, found.task, found.labels, bar.show, only)
     finally:
         bar.end()
+
+
+def learnt_from(found: Dataset, judges: Samples, split: float, seed: int) -> Samples:
+    """What a model would learn from, where there is any such part; else what judges it."""
+    try:
+        return part_of(found, "train", split, seed)
+    except ValueError:
+        return judges
 
 
 def acquainted(found: Dataset, names: Sequence[str]) -> None:

@@ -140,7 +140,8 @@ def eval_(
     finally:
         bar.end()
     judged = replace(found, splits={part: samples})
-    pages.of_eval(page, model, predictor, judged, judge, witness, command)
+    learnt = app.learnt_from(found, samples, split, seed)
+    pages.of_eval(page, model, predictor, judged, judge, witness, learnt, command)
     known = judge.scores() | {"classes": judge.per_class()}
     print(jsonlib.dumps(known) if json else app.show_scores(judge))
     return 0

@@ -39,6 +39,13 @@ def quantize_model(
             raise ValueError("without --calibrate nothing is measured: leave out method and mixed")
         return calibrated(model, None)
     images = gathered(samples_at(calibrate, model.task)[:pictures], model.graph.image, calibrate)
+    return by_pictures(model, images, method, mixed)
+
+
+def by_pictures(
+    model: Model, images: Array, method: Method = "measured", mixed: bool = False
+) -> Quantized:
+    """The same by pictures as the network wants them, with bars that show how far it is."""
     bars: dict[str, Bar] = {}
 
     def show(what: str, done: int, total: int) -> None:

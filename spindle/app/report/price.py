@@ -77,10 +77,13 @@ def latency(told: Told) -> Markup | None:
 
 
 def formats(told: Told) -> Markup | None:
-    """Float and integer side by side, once it has been quantized."""
-    if not told.formats:
+    """Float and integer side by side, or why not."""
+    if told.loss is None:
         return None
-    first = next(iter(told.formats.values())).get("accuracy")
+    about = tag("p", told.loss.how, class_="note")
+    if not told.loss.formats:
+        return joined(tag("h3", "In bytes"), about)
+    first = next(iter(told.loss.formats.values())).get("accuracy")
 
     def row(name: str, known: Mapping[str, float]) -> tuple[object, ...]:
         score, ms = known.get("accuracy"), known.get("ms")
@@ -89,8 +92,8 @@ def formats(told: Told) -> Markup | None:
                 "" if ms is None else milliseconds(ms))  # fmt: skip
 
     head = ("number format", told.headline, "points against the first", "one picture")
-    rows = [row(name, known) for name, known in told.formats.items()]
-    return joined(tag("h3", "Number formats"), table(head, rows))
+    rows = [row(name, known) for name, known in told.loss.formats.items()]
+    return joined(tag("h3", "In bytes"), table(head, rows), about)
 
 
 @cache

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from spindle.app.report.latency import Latency
+from spindle.app.report.loss import Loss
 from spindle.app.report.sureness import Interval
 from spindle.app.report.witness import Witness
 from spindle.data.health import Report
@@ -42,7 +43,7 @@ class Told:
     latency: Latency | None = None
     size: int = 0  # bytes of the model's file
     command: str = ""
-    formats: Mapping[str, Mapping[str, float]] = field(default_factory=dict)  # int8: accuracy, ms
+    loss: Loss | None = None  # in bytes
 
     @property
     def task(self) -> Task:

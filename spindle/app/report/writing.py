@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -14,6 +14,7 @@ from spindle.app.predictor import Predictor
 from spindle.app.progress import Bar
 from spindle.app.report import cards, course, gallery, head, material, price, scores
 from spindle.app.report.latency import compiled, measured
+from spindle.app.report.loss import lost
 from spindle.app.report.markup import Markup
 from spindle.app.report.story import Row, Told
 from spindle.app.report.style import STYLE
@@ -37,13 +38,9 @@ BEGIN = "<!doctype html>\n<!-- a report of Spindle -->\n"
 WORK = 1e11  # multiply-adds that judging for a page may take: some seconds
 LEAST, MOST = 50, 1000  # pictures
 EXAMINED = 1000  # pictures that are looked through for a page
-Formats = Mapping[str, Mapping[str, float]]
 
 
-def of_run(
-    folder: Path, found: Dataset, model: Model, share: float, command: str,
-    formats: Formats | None = None,
-) -> None:  # fmt: skip
+def of_run(folder: Path, found: Dataset, model: Model, share: float, command: str) -> None:
     """The page of a run, beside its model; what goes wrong with it is said, and harms no run."""
 
     def told() -> Told:
@@ -60,16 +57,16 @@ def of_run(
         path = folder / "model.safetensors"
         name, pictures = folder.resolve().name, len(data.splits["val"])
         return whole(path, name, model.graph, model, library, data, judge, witness, pictures,
-                     command, formats)  # fmt: skip
+                     data.splits["train"], command)  # fmt: skip
 
     attempt(folder / NAME, told)
 
 
 def of_eval(
     path: Path, source: str, predictor: Predictor, data: Dataset, judge: Judge, witness: Witness,
-    command: str, formats: Formats | None = None,
+    learnt: Samples, command: str,
 ) -> None:  # fmt: skip
-    """The page of a judgement that is done."""
+    """The page of a judgement that is done; `learnt` are pictures that ranges may be set by."""
 
     def told() -> Told:
         file, model, library = Path(source), None, None
@@ -79,15 +76,14 @@ def of_eval(
             model = predictor.model
             library = compiled(model)
         return whole(file, file.name, predictor.graph, model, library, data, judge, witness,
-                     witness.looked, command, formats)  # fmt: skip
+                     witness.looked, learnt, command)  # fmt: skip
 
     attempt(path, told)
 
 
 def whole(
     file: Path, name: str, graph: Graph, model: Model | None, library: Library | None,
-    data: Dataset, judge: Judge, witness: Witness, pictures: int, command: str,
-    formats: Formats | None,
+    data: Dataset, judge: Judge, witness: Witness, pictures: int, learnt: Samples, command: str,
 ) -> Told:  # fmt: skip
     """With all that is still to be found out."""
     known = describe(model) | {"hash": model.hash} if model else library.info if library else {}
@@ -96,11 +92,13 @@ def whole(
     count = sum(map(len, looked.splits.values()))
     if count < sum(map(len, data.splits.values())):
         health = unsure(health)
+    latency = measured(model, library)
+    judges = next(iter(data.splits.values())) if len(data.splits) == 1 else data.splits["val"]
+    loss = lost(model, library, latency, learnt, judges, witness.labels, witness.only)
     return Told(
         name, graph, model, known, data, judge, witness, pictures,
         interval(judge, witness.parts), health, count, logged(file),
-        measured(model, library), file.stat().st_size if file.exists() else 0, command,
-        formats or {},
+        latency, file.stat().st_size if file.exists() else 0, command, loss,
     )  # fmt: skip
 
 
