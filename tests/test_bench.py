@@ -10,13 +10,14 @@ import numpy as np
 import pytest
 
 from spindle.app import bench as room
-from spindle.app.bench import Bench, Result, lively, measure, noise
+from spindle.app.bench import PRECISIONS, Bench, Result, lively, measure, noise
 from spindle.app.entries import OURS, entered, of_bytes
 from spindle.app.machine import machine
 from spindle.app.peers.prepare import PEERS
 from spindle.app.standings import BLUE, draw_bench, show_bench, show_layers
 from spindle.app.verdict import agreement, distance
-from spindle.compiler.pipeline import Layer
+from spindle.compiler.pipeline import Layer, layers
+from spindle.compiler.targets import Target
 from spindle.compiler.uniform import alike
 from spindle.data.paint import ACCENT
 from spindle.model.family import mobilenet_v2
@@ -170,9 +171,26 @@ def test_the_bars_are_as_long_as_the_times() -> None:
     assert ours / theirs == pytest.approx(0.5, abs=0.01)
 
 
+def test_layers_are_those_of_what_ran(monkeypatch: pytest.MonkeyPatch) -> None:
+    """In each precision: the network of that precision, for a machine that reckons in it."""
+    seen = []
+
+    def timed(model: Model, here: Target) -> list[Layer]:
+        seen.append((of_bytes(model), here.isa.brief))
+        return layers(model, here, runs=1)
+
+    monkeypatch.setattr("spindle.app.stopwatch.TURN_MS", 1.0)
+    monkeypatch.setattr("spindle.app.bench.timed", timed)
+    done = measure("small", small(), PRECISIONS, rounds=1, against=(), layers=True)
+    assert seen == [(False, False), (False, True), (True, False)]
+    for precision in PRECISIONS:
+        assert sum(layer.madds for layer in done.layers[precision]) == done.madds
+        assert f"spindle, {precision}, 1 thread" in show_bench(done)
+
+
 def test_layers_stand_beside_the_peak() -> None:
     stem = Layer(("image", "stem"), 5_000_000, 0.4)
     rest = Layer(("block02_expand", "block02_filter"), 0, 1.2)
-    lines = show_layers([stem, rest], 100.0).splitlines()
+    lines = show_layers("int8", [stem, rest], 100.0).splitlines()
     assert next(line for line in lines if "image + stem" in line).split()[-2:] == ["25%", "25%"]
     assert next(line for line in lines if "block02: expand + filter" in line).endswith("75%")

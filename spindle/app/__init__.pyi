@@ -15,7 +15,6 @@ from spindle.app.predictor import load as load
 from spindle.app.quantizing import quantize_model as quantize_model
 from spindle.app.standings import draw_bench as draw_bench
 from spindle.app.standings import show_bench as show_bench
-from spindle.app.standings import show_layers as show_layers
 from spindle.app.stream import in_order as in_order
 from spindle.app.watching import Watcher as Watcher
 from spindle.data.check import examine as examine

@@ -20,7 +20,9 @@ from spindle.app.peers.prepare import PEERS, Facts, Peer, prepare
 from spindle.app.stopwatch import Runner, Silent, Times, cold
 from spindle.app.verdict import agreement, distance
 from spindle.compiler import peak, reference
-from spindle.compiler.targets import target
+from spindle.compiler.pipeline import Layer
+from spindle.compiler.pipeline import layers as timed
+from spindle.compiler.targets import brief, target
 from spindle.model.graph import Graph
 from spindle.model.weights import Model, Weights, initial
 
@@ -77,6 +79,7 @@ class Bench:
     starts: list[Start] = field(default_factory=list)
     absent: dict[str, str] = field(default_factory=dict)
     peaks: list[float] = field(default_factory=list)  # GFLOP/s of one core, of each run
+    layers: dict[str, list[Layer]] = field(default_factory=dict)  # of ours, in each precision
 
     @property
     def peak_gflops(self) -> float:
@@ -108,10 +111,12 @@ def measure(
     start: bool = False,
     say: Say = lambda text: None,
     seen: Array | None = None,
+    layers: bool = False,
 ) -> Bench:
     """Ours and every runtime of `against`, for each precision and number of threads one run.
 
     `seen` are pictures that show the ranges of an int8 network's tensors; else some are drawn.
+    With `layers`, the time of each of ours is measured as well.
     """
     for given, known in ((against, PEERS), (precisions, PRECISIONS)):
         if wrong := [name for name in given if name not in known]:
@@ -140,6 +145,10 @@ def measure(
                 done.starts.extend(
                     started(list(facts), room, count, min(rounds, 5), done.absent, say)
                 )
+    for entry, _ in entries if layers and done.peaks else []:
+        say(f"{entry.precision}, layer by layer")
+        here = brief(target()) if entry.precision == "bf16" else target()
+        done.layers[entry.precision] = timed(entry.ours, here)
     return done
 
 

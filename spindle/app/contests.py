@@ -7,7 +7,7 @@ from io import BytesIO
 from pathlib import Path
 from typing import Any
 
-from spindle import app, compiler
+from spindle import app
 from spindle.app.entries import of_bytes
 from spindle.app.progress import Bar
 from spindle.app.quantizing import gathered, samples_at
@@ -78,13 +78,11 @@ def bench(
     try:
         done = app.measure(
             title, found, precision or usual, threads or (1,), batch or 1, rounds or 10,
-            against or tuple(app.PEERS), start, lambda said: bar.show(0, said), seen,
+            against or tuple(app.PEERS), start, lambda said: bar.show(0, said), seen, layers,
         )  # fmt: skip
     finally:
         bar.end()
     print(jsonlib.dumps(done.to_json(), indent=1) if json else app.show_bench(done))
-    if layers and not json and done.peaks:
-        print(app.show_layers(compiler.layers(found, compiler.target()), done.peak_gflops))
     if plot:
         png = BytesIO()
         app.draw_bench(done).save(png, "png")

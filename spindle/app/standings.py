@@ -53,14 +53,18 @@ def show_bench(bench: Bench) -> str:
         "ratio: of the least time to the best peer's; MB: at the peak, above Python with numpy; "
         "same: of what the definition names"
     )
-    return "\n".join([*lines, "", dim(f"  {says}")])
+    lines += ["", dim(f"  {says}")]
+    for precision, layers in bench.layers.items():
+        lines.append(show_layers(precision, layers, bench.peak_gflops))
+    return "\n".join(lines)
 
 
-def show_layers(layers: Sequence[Layer], peak_gflops: float) -> str:
-    """Each group of ops: its cost, its time, and how near the core's peak it comes."""
+def show_layers(precision: str, layers: Sequence[Layer], peak_gflops: float) -> str:
+    """Each group of ops: its cost, its time, and how near the core's float32 peak it comes."""
     total = sum(layer.ms for layer in layers)
     head = f"{'multiply-adds':>14} {'ms':>8} {'at best':>8} {'of peak':>8}"
-    lines = ["", dim(f"  {'of spindle, 1 thread':<44} {head}")]
+    title = f"spindle, {precision}, 1 thread; peak: of float32"
+    lines = ["", dim(f"  {title:<44} {head}")]
     for layer in layers:
         best = 2e-6 * layer.madds / peak_gflops
         near = f"{best / layer.ms:>8.0%}" if layer.madds else f"{'':>8}"
