@@ -10,7 +10,9 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from dataclasses import replace
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -32,6 +34,7 @@ from spindle.training.start import train
 from spindle.training.transfer import begin
 from tests.test_recipe import TASKS, lessons
 
+Runs = Callable[[Recipe, Task], Path]
 SHORT = replace(RECIPES["quick"], epochs=2, batch=4, seed=7, drop=0.3, erase=0.5)
 
 
@@ -54,6 +57,19 @@ def run(folder: Path, recipe: Recipe = SHORT, task: Task = "classify", until: in
     )
 
 
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory: pytest.TempPathFactory) -> Runs:
+    """The folder of a run that nobody disturbed, made once for each recipe and task."""
+
+    @cache
+    def find(recipe: Recipe, task: Task) -> Path:
+        folder = tmp_path_factory.mktemp("whole")
+        run(folder, recipe, task)
+        return folder
+
+    return find
+
+
 def bits(folder: Path) -> str:
     return hashlib.sha256((folder / "model.safetensors").read_bytes()).hexdigest()
 
@@ -61,22 +77,26 @@ def bits(folder: Path) -> str:
 @pytest.mark.parametrize("task", TASKS)
 @pytest.mark.parametrize("safe", [0.0, 60.0])
 def test_a_killed_run_ends_in_the_same_bits(
-    task: Task, safe: float, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    task: Task,
+    safe: float,
+    whole: Runs,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    run(tmp_path / "whole", task=task)
+    undisturbed = whole(SHORT, task)
     monkeypatch.setattr(loop, "SAFE", safe)  # killed in a first epoch, or in a second
     with pytest.raises(Killed):
         run(tmp_path / "killed", task=task, until=21 if safe else 3)
     run(tmp_path / "killed", task=task)
-    assert bits(tmp_path / "killed") == bits(tmp_path / "whole")
+    assert bits(tmp_path / "killed") == bits(undisturbed)
     logs = [
-        [json.loads(line) for line in (tmp_path / name / "metrics.jsonl").read_text().splitlines()]
-        for name in ("whole", "killed")
+        [json.loads(line) for line in (folder / "metrics.jsonl").read_text().splitlines()]
+        for folder in (undisturbed, tmp_path / "killed")
     ]
-    for whole, killed in zip(*logs, strict=True):
-        for row in (whole, killed):
+    for one, other in zip(*logs, strict=True):
+        for row in (one, other):
             del row["time"], row["pictures_per_second"]
-        assert whole == killed
+        assert one == other
 
 
 def test_a_run_refuses_a_folder_in_which_another_is_at_work(tmp_path: Path) -> None:
@@ -169,7 +189,7 @@ def test_a_loss_that_is_no_number_keeps_the_last_good_state(tmp_path: Path) -> N
 
 
 def test_a_full_disk_keeps_the_last_good_state(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    whole: Runs, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with pytest.raises(Killed):
         run(tmp_path, until=21)  # in the second epoch
@@ -183,13 +203,12 @@ def test_a_full_disk_keeps_the_last_good_state(
         with pytest.raises(OSError, match="No space left"):
             run(tmp_path)
     assert (tmp_path / NAME).read_bytes() == kept
-    run(tmp_path / "whole")
     run(tmp_path)
-    assert bits(tmp_path) == bits(tmp_path / "whole")
+    assert bits(tmp_path) == bits(whole(SHORT, "classify"))
 
 
 def test_a_disk_that_is_too_small_is_told_and_once_it_is_larger_the_run_goes_on(
-    tmp_path: Path,
+    whole: Runs, tmp_path: Path
 ) -> None:
     disk = tmp_path / "disk"
     disk.mkdir()
@@ -202,8 +221,7 @@ def test_a_disk_that_is_too_small_is_told_and_once_it_is_larger_the_run_goes_on(
         assert not list((disk / "run").glob("*.part"))
         subprocess.run(["mount", "-o", "remount,size=64m", str(disk)], check=True)
         run(disk / "run")
-        run(tmp_path / "whole")
-        assert bits(disk / "run") == bits(tmp_path / "whole")
+        assert bits(disk / "run") == bits(whole(SHORT, "classify"))
     finally:
         subprocess.run(["umount", str(disk)], check=True)
 
@@ -246,9 +264,8 @@ run(Path(sys.argv[1]), replace(SHORT, epochs=8))
 
 
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM, signal.SIGINT])
-def test_a_signal_to_a_real_process_loses_nothing(number: int, tmp_path: Path) -> None:
-    whole = replace(SHORT, epochs=8)
-    run(tmp_path / "whole", whole)
+def test_a_signal_to_a_real_process_loses_nothing(number: int, whole: Runs, tmp_path: Path) -> None:
+    longer = replace(SHORT, epochs=8)
     child = subprocess.Popen(
         [sys.executable, "-c", CHILD, str(tmp_path / "run")], stderr=subprocess.PIPE, text=True
     )
@@ -260,5 +277,5 @@ def test_a_signal_to_a_real_process_loses_nothing(number: int, tmp_path: Path) -
     assert child.returncode != 0
     if number != signal.SIGKILL:
         assert "run the same command to go on" in errors
-    run(tmp_path / "run", whole)
-    assert bits(tmp_path / "run") == bits(tmp_path / "whole")
+    run(tmp_path / "run", longer)
+    assert bits(tmp_path / "run") == bits(whole(longer, "classify"))
