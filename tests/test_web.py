@@ -7,14 +7,15 @@ import os
 import shutil
 import signal
 import subprocess
+import tempfile
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import asdict
-from functools import partial
+from functools import cache, partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from queue import SimpleQueue
+from queue import Empty, SimpleQueue
 from typing import Any
 
 import numpy as np
@@ -38,7 +39,7 @@ BROWSERS = {
     "firefox": ("firefox-esr", "--headless", "--no-remote", "--profile", "{room}"),
     "webkit": (*HIDDEN, str(WEBKIT), "--private"),
 }  # fmt: skip
-PATIENCE = 600  # seconds that a browser may take on a busy machine
+PATIENCE = 300  # seconds that a browser may take on a busy machine
 node = pytest.mark.skipif(not shutil.which("node"), reason="node is absent: apt-get install nodejs")
 
 SEES = """
@@ -147,6 +148,7 @@ const told = () => document.querySelector("#answer li, .wrong");
 while (!told()) await new Promise(next => setTimeout(next, 50));
 await fetch("told", { method: "POST", body: document.body.innerHTML });
 """
+GREETS = """<!doctype html><script>fetch("told", { method: "POST", body: "here" })</script>"""
 FILMS = """
 while (!model) await new Promise(next => setTimeout(next, 50));
 $("camera").click();
@@ -178,12 +180,28 @@ def served(room: Path) -> Iterator[str]:
         server.server_close()
 
 
+def ready(browser: str) -> None:
+    """Skips where it is absent, or shows no page on this machine, not even one of a line."""
+    for program in BROWSERS[browser]:
+        if program[0] not in "-{" and not shutil.which(program):
+            pytest.skip(f"{Path(program).name} is absent, which shows pages")
+    if not greeted(browser):
+        pytest.skip(f"{browser} shows no page at all on this machine")
+
+
+@cache
+def greeted(browser: str) -> bool:
+    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as place:
+        room = Path(place)
+        (room / "index.html").write_text(GREETS)
+        with served(room) as address, suppress(Empty):
+            return shown(browser, f"{address}/index.html", room / "browser") == "here"
+    return False
+
+
 def shown(browser: str, address: str, room: Path) -> str:
     """What stands in a page once it has an answer, or a reason for none."""
     words = [word.format(room=room) for word in BROWSERS[browser]]
-    for program in words[:3]:
-        if program[0] != "-" and not shutil.which(program):
-            pytest.skip(f"{Path(program).name} is absent, which shows pages")
     room.mkdir(exist_ok=True)
     home = os.environ | {"HOME": str(room)}
     with subprocess.Popen(
@@ -208,6 +226,7 @@ def site(room: Path, script: str) -> Path:
 @zig
 @pytest.mark.parametrize("browser", BROWSERS)
 def test_a_browser_shows_it(browser: str, tmp_path: Path) -> None:
+    ready(browser)
     room = site(tmp_path / "site", TELLS)
     result = spindle.Predictor(model("classifier"))(room / "0.png")
     assert isinstance(result, spindle.Classification)
@@ -221,6 +240,7 @@ def test_a_browser_shows_it(browser: str, tmp_path: Path) -> None:
 
 @zig
 def test_a_browser_films(tmp_path: Path) -> None:
+    ready("chromium")
     with served(site(tmp_path / "site", FILMS + TELLS)) as address:
         told = shown("chromium", f"{address}/index.html", tmp_path / "browser")
     assert told.count("<meter") == 3 and ">Stop<" in told
