@@ -11,7 +11,7 @@ import pytest
 
 from spindle.app import bench as room
 from spindle.app.bench import PRECISIONS, Bench, Result, lively, measure, noise
-from spindle.app.entries import OURS, entered, of_bytes
+from spindle.app.entries import OURS, entered
 from spindle.app.machine import machine
 from spindle.app.peers.prepare import PEERS
 from spindle.app.standings import BLUE, draw_bench, show_bench, show_layers
@@ -79,7 +79,7 @@ def test_who_is_given_what() -> None:
     model = small()
     light, other, whole = entered(model, ("bf16", "int8", "float32"), noise(model.graph, 2))
     assert [one.precision for one in (light, other, whole)] == ["bf16", "float32", "int8"]
-    assert light.ours is light.theirs and not of_bytes(light.ours)
+    assert light.ours is light.theirs and not light.ours.graph.of_bytes
     ours, theirs = whole.given("spindle"), whole.given("litert")
     assert not all(alike(grid) for grid in grids(ours.graph, ours.weights).values())
     assert all(alike(grid) for grid in grids(theirs.graph, theirs.weights).values())
@@ -176,7 +176,7 @@ def test_layers_are_those_of_what_ran(monkeypatch: pytest.MonkeyPatch) -> None:
     seen = []
 
     def timed(model: Model, here: Target) -> list[Layer]:
-        seen.append((of_bytes(model), here.isa.brief))
+        seen.append((model.graph.of_bytes, here.isa.brief))
         return layers(model, here, runs=1)
 
     monkeypatch.setattr("spindle.app.stopwatch.TURN_MS", 1.0)

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image as Pillow
 
-from spindle.app.entries import DRAWN, OURS, SEEN, Entry, entered, of_bytes
+from spindle.app.entries import DRAWN, OURS, SEEN, Entry, entered
 from spindle.app.machine import Machine, machine
 from spindle.app.peers.prepare import PEERS, Facts, Peer, prepare
 from spindle.app.stopwatch import Runner, Silent, Times, cold
@@ -123,7 +123,7 @@ def measure(
             raise ValueError(f"there is no {wrong[0]} here: choose from {', '.join(known)}")
     if rounds < 1 or batch < 1 or min(threads) < 1:
         raise ValueError("take 1 round, 1 picture and 1 thread or more")
-    drawn = "" if "int8" not in precisions or of_bytes(model) or seen is not None else DRAWN
+    drawn = "" if "int8" not in precisions or model.graph.of_bytes or seen is not None else DRAWN
     done = Bench(title, machine(), model.graph.madds, rounds, copying(), drawn)
     peers = {}
     for name in dict.fromkeys((OURS, *against)):

@@ -85,7 +85,7 @@ def compile_model(
 
 def brief(chosen: Target, model: Model, in_bytes: bool = False) -> Target:
     """The machine with numbers of 16 bits; one line if it has no instructions for them."""
-    if in_bytes or any(op.grid for op in model.graph.ops):
+    if in_bytes or model.graph.of_bytes:
         raise ValueError("a network is in bf16 or in bytes, never in both: leave one of them away")
     chosen = targets.brief(chosen)
     if not targets.swift(chosen):

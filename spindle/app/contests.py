@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 from spindle import app
-from spindle.app.entries import of_bytes
 from spindle.app.progress import Bar
 from spindle.app.quantizing import gathered, samples_at
 from spindle.app.typed import sides
@@ -70,7 +69,7 @@ def bench(
         raise ValueError(f"{plot} is no name for a picture of bars: let it end in .png")
     given: dict[str, Any] = {"width": width, "size": sides(size), "head": head}
     title, found = described(model, {name: v for name, v in given.items() if v is not None})
-    usual, seen = ["int8" if of_bytes(found) else "float32"], None
+    usual, seen = ["int8" if found.graph.of_bytes else "float32"], None
     if calibrate:
         samples = samples_at(calibrate, found.task)[:PICTURES]
         seen = gathered(samples, found.graph.image, calibrate)

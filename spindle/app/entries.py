@@ -39,19 +39,15 @@ def entered(model: Model, precisions: Sequence[str], pictures: Array) -> list[En
     The others get one scale for a whole tensor, of which alone they have quick kernels.
     """
     floats = tuple(name for name in precisions if name != "int8")
-    if floats and of_bytes(model):
+    if floats and model.graph.of_bytes:
         raise ValueError(f"this model is of bytes: --precision int8, not {', '.join(floats)}")
     light = lightened(model)
     entries = [Entry(light, light, name) for name in floats]
     if "int8" in precisions:
-        ours = light if of_bytes(model) else in_bytes(light, pictures)
+        ours = light if model.graph.of_bytes else in_bytes(light, pictures)
         graph, weights = uniform(ours.graph, ours.weights, pictures[:SEEN])
         entries.append(Entry(ours, replace(ours, graph=graph, weights=weights), "int8"))
     return entries
-
-
-def of_bytes(model: Model) -> bool:
-    return any(op.grid for op in model.graph.ops)
 
 
 def in_bytes(model: Model, pictures: Array) -> Model:

@@ -15,7 +15,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from spindle.app import exports
-from spindle.app.entries import of_bytes
 from spindle.app.exports.agreement import ALLOWED, ROUNDED, Agreement, compare, watched
 from spindle.app.exports.form import Form, Leaving
 from spindle.app.exports.placing import every, place, room_beside
@@ -166,7 +165,7 @@ def export_model(
 
 def known_to(form: Form, model: Model) -> Model:
     """The model as far as a form knows bytes."""
-    if not of_bytes(model) or form.grids == "channel":
+    if not model.graph.of_bytes or form.grids == "channel":
         return model
     if form.grids == "none":
         raise ValueError(
@@ -227,7 +226,7 @@ def notes(model: Model, part: Graph) -> str:
 def agreed(model: Model, run: Run, pixels: Array, batch: int | None) -> Agreement:
     """Compared a batch at a time; where that is free, one picture first and then three."""
     cuts = range(batch, len(pixels), batch) if batch else range(1, len(pixels), 3)
-    seen, allowed = watched(model.graph), ROUNDED if of_bytes(model) else ALLOWED
+    seen, allowed = watched(model.graph), ROUNDED if model.graph.of_bytes else ALLOWED
     found = [
         compare(
             model.graph, model.task, reference.run(seen, model.weights, chunk), run(chunk), allowed

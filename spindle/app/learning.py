@@ -44,7 +44,7 @@ def teach(
     warn(found)
     if int8 and start is None:
         raise ValueError("--int8 teaches what knows all else already: name it by --weights")
-    rounded = start is not None and any(op.grid for op in start.graph.ops)
+    rounded = start is not None and start.graph.of_bytes
     if int8 and start and not rounded:
         size = (network or {}).get("size")
         resized = start.graph.resized(*sides(size)) if size is not None else start.graph

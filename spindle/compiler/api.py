@@ -41,7 +41,7 @@ def heading(plan: Plan, info: dict[str, Any], name: str, isa: Isa) -> str:
         clock = "#define TICK(group) (void)0 /* for those who measure */"
     used = {"float32.h", "picture.h", "walk.h"}
     used |= {"brief.h"} if isa.brief else set()
-    used |= {"int8.h"} if any(op.grid for op in plan.graph.ops) else set()
+    used |= {"int8.h"} if plan.graph.of_bytes else set()
     used |= {name for name, kinds in ANSWERS.items() for op in plan.graph.ops if type(op) in kinds}
     plain += "#define SPINDLE_FLIPPED 1\n" if isa.flipped and "int8.h" in used else ""
     included = "\n".join(f'#include "kernels/{name}"' for name in sorted(used))

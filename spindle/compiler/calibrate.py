@@ -49,7 +49,7 @@ def calibrated(
     With `mixed`, the tensors that lose most stay float32.  Without `pairs`, weights are a little
     more exact, and slower on machines that have AVX2 but not VNNI.
     """
-    if any(op.grid for op in model.graph.ops):
+    if model.graph.of_bytes:
         raise ValueError("this model is quantized already: give the one that it was made from")
     if method not in get_args(Method):
         raise ValueError(f"there is no method {method!r}: choose {', '.join(get_args(Method))}")

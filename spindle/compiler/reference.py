@@ -44,7 +44,7 @@ def reader(graph: Graph, weights: Weights) -> Callable[[Array], dict[str, Array]
 
     Where tensors are bytes, a shortcut is part of the sum before it, as it is in C.
     """
-    if any(op.grid for op in graph.ops):
+    if graph.of_bytes:
         graph, weights = fuse(graph, weights)
     shape, known = graph.input.shape, grids(graph, weights)
     sums = counted(graph, weights, known)

@@ -39,6 +39,11 @@ class Graph:
     def params(self) -> int:
         return sum(op.params for op in self.ops)
 
+    @property
+    def of_bytes(self) -> bool:
+        """Whether any of its tensors are."""
+        return any(op.grid for op in self.ops)
+
     @cached_property
     def arrays(self) -> dict[str, tuple[int, ...]]:
         """Name and shape of every array the network needs: learnt, counted, and the grids."""

@@ -54,7 +54,7 @@ def normless(graph: Graph) -> set[str]:
 
     Between bytes there is no place for any.
     """
-    if any(op.grid for op in graph.ops):
+    if graph.of_bytes:
         return set()
     ends = {op.name for tensor in graph.outputs for op in lead(graph, tensor)}
     return {

@@ -79,7 +79,7 @@ def train(
             if state and "learner" not in state:
                 return weights.load(folder / MODEL)
             run = Run(folder, data, recipe, machine, graph, notes, settings, watch)
-            if recipe.cached and any(op.grid for op in graph.ops):
+            if recipe.cached and graph.of_bytes:
                 raise ValueError("a last layer of bytes is not fitted alone: leave out --cached")
             if recipe.cached:
                 return last_layer(run, first, teacher)

@@ -63,7 +63,7 @@ def begin(
             "a network that starts from a model keeps that model's kind and width: "
             "leave those two out, or start from nothing"
         )
-    if any(op.grid for op in start.graph.ops):
+    if start.graph.of_bytes:
         own = start.graph.input.shape[:2]
         fits = task, None, own, None, start.labels if task != "embed" else tuple(labels)
         wanted = sides(own if size is None else size)

@@ -42,7 +42,7 @@ def lost(
     only: Collection[str] | None = None,
 ) -> Loss | None:
     """Of a model in float32: both formats on the same pictures, in C."""
-    if model is None or any(op.grid for op in model.graph.ops):
+    if model is None or model.graph.of_bytes:
         return None
     if library is None or latency is None:
         return Loss(f"Not measured: no C compiler is here. {ELSE}")
