@@ -118,7 +118,7 @@ def story(folder: Path, task: Task, hostile: bool) -> Told:
     (folder / LOG).write_text("".join(json.dumps(row) + "\n" for row in rows))
     told = whole(folder / "model.safetensors", "model", graph, model, None,
                  replace(found, splits={"val": samples}), judge, witness, len(samples),
-                 samples, "spindle eval")  # fmt: skip
+                 samples, samples, "spindle eval")  # fmt: skip
     formats = {"float32": {"accuracy": 0.5, "ms": 2.0}, "int8": {"accuracy": 0.49, "ms": 1.0}}
     return replace(told, loss=Loss("Measured here.", formats))
 

@@ -90,6 +90,8 @@ def shared(load: Load, folder: Path, threads: int, precision: str) -> Run:
         some(0, pictures, rows)
         for thread in others:
             thread.join()
+        if not all(rows):
+            raise ValueError("one of its threads failed")
         return {name: np.stack([row[name] for row in rows]) for name in rows[0]}
 
     return run

@@ -55,9 +55,9 @@ def of_run(folder: Path, found: Dataset, model: Model, share: float, command: st
         finally:
             bar.end()
         path = folder / "model.safetensors"
-        name, pictures = folder.resolve().name, len(data.splits["val"])
-        return whole(path, name, model.graph, model, library, data, judge, witness, pictures,
-                     data.splits["train"], command)  # fmt: skip
+        learnt, judges = data.splits["train"], data.splits["val"]
+        return whole(path, folder.resolve().name, model.graph, model, library, data, judge,
+                     witness, len(judges), learnt, judges, command)  # fmt: skip
 
     attempt(folder / NAME, told)
 
@@ -75,15 +75,17 @@ def of_eval(
         elif file.suffix != ".onnx":
             model = predictor.model
             library = compiled(model)
+        (judges,) = data.splits.values()
         return whole(file, file.name, predictor.graph, model, library, data, judge, witness,
-                     witness.looked, learnt, command)  # fmt: skip
+                     witness.looked, learnt, judges, command)  # fmt: skip
 
     attempt(path, told)
 
 
 def whole(
     file: Path, name: str, graph: Graph, model: Model | None, library: Library | None,
-    data: Dataset, judge: Judge, witness: Witness, pictures: int, learnt: Samples, command: str,
+    data: Dataset, judge: Judge, witness: Witness, pictures: int, learnt: Samples,
+    judges: Samples, command: str,
 ) -> Told:  # fmt: skip
     """With all that is still to be found out."""
     known = describe(model) | {"hash": model.hash} if model else library.info if library else {}
@@ -93,7 +95,6 @@ def whole(
     if count < sum(map(len, data.splits.values())):
         health = unsure(health)
     latency = measured(model, library)
-    judges = next(iter(data.splits.values())) if len(data.splits) == 1 else data.splits["val"]
     loss = lost(model, library, latency, learnt, judges, witness.labels, witness.only)
     return Told(
         name, graph, model, known, data, judge, witness, pictures,
