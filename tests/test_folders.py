@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
+
 from spindle.data.forms import folders, identities
 from tests.tiny import picture, text
 
@@ -35,6 +37,18 @@ def test_a_class_may_be_called_train(tmp_path: Path) -> None:
         picture(tmp_path / name / "1.jpg")
     data = folders.read(tmp_path)
     assert data.labels == ("bus", "test", "train") and list(data.splits) == ["all"]
+
+
+@pytest.mark.parametrize(
+    "names", [("train", "test"), ("train", "valid", "test"), ("img", "ann"),
+              ("train_images", "train_masks", "test_images"), ("input", "target")]
+)  # fmt: skip
+def test_splits_and_masks_are_no_classes(tmp_path: Path, names: tuple[str, ...]) -> None:
+    for name in names:
+        picture(tmp_path / name / "1.jpg")
+    assert not folders.fits(tmp_path)
+    picture(tmp_path / "bus" / "1.jpg")
+    assert folders.fits(tmp_path)
 
 
 def test_retinas(tmp_path: Path) -> None:

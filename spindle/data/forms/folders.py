@@ -6,17 +6,32 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
-from spindle.data.forms.album import files, folders, splits_among, walk
+from spindle.data.forms.album import files, folders, split_of, splits_among, walk
 from spindle.data.samples import Dataset, Listed, Problem, Sample
 from spindle.model.heads import Task
 
 # OCT2017 and its kin: CNV-<patient>-<number>.jpeg in a folder CNV
 PATIENT = re.compile(r"(?P<kind>[^-]+)-(?P<patient>[^-]+)-\d+\.\w+")
+NO_CLASS = {  # what folders of pictures are called that are no classes
+    "images", "image", "imgs", "img", "jpegimages", "pictures", "photos", "input", "inputs",
+    "masks", "mask", "labels", "label", "annotations", "annotation", "ann", "anns", "target",
+    "targets", "segmentation", "segmentationclass", "segmentationobject", "segmentations", "gt",
+    "groundtruth", "annot",
+}  # fmt: skip
 FEW, MANY = 100, 50  # a val of fewer pictures, where train has so many times as much, says little
 
 
 def fits(path: Path) -> bool:
-    return bool(split_folders(path)) or len(kind_folders(path)) > 1
+    if split_folders(path):
+        return True
+    names = [folder.name for folder in kind_folders(path)]
+    return len(names) > 1 and not all(map(is_no_class, names))
+
+
+def is_no_class(name: str) -> bool:
+    """Whether it speaks of a split, of pictures or of masks: test, train_images ..."""
+    words = re.split(r"[-_ ]", name.lower())
+    return all(split_of(word) or word in NO_CLASS for word in words)
 
 
 def has_pictures(folder: Path) -> bool:
