@@ -69,12 +69,15 @@ def test_a_file_beside_its_pictures(tmp_path: Path) -> None:
         ("annotations/instances_train2017.json", "annotations/instances_val2017.json"),
         ("train/_annotations.coco.json", "valid/_annotations.coco.json"),
         ("train.json", "val.json"),
+        ("train/labels.json", "valid/labels.json"),  # FiftyOne
     ],
 )
 def test_files_of_splits(tmp_path: Path, train: str, val: str) -> None:
     inner = "train2017", "val2017"
     if "/_" in train:
         inner = "train", "valid"
+    if "labels" in train:
+        inner = "train/data", "valid/data"
     for folder in inner:  # the same name in both: each file means its own
         picture(tmp_path / folder / "1.jpg")
     write(tmp_path / train, [image(1)], [row(1, 1)], KINDS)
@@ -95,6 +98,35 @@ def test_files_of_splits(tmp_path: Path, train: str, val: str) -> None:
         [0],
         [1],
     ]
+
+
+def test_other_json_lies_beside(tmp_path: Path) -> None:
+    picture(tmp_path / "train" / "1.jpg")
+    write(tmp_path / "train" / "_annotations.coco.json", [image(1)], [row(1, 1)], KINDS)
+    text(tmp_path / "dataset-metadata.json", '{"title": "x"}')  # Kaggle
+    text(tmp_path / "notes.json", '{"categories": [{"id": 0, "name": "cat"}]}')  # Label Studio
+    assert fits(tmp_path) and list(read(tmp_path).splits) == ["train"]
+    (tmp_path / "train" / "_annotations.coco.json").unlink()
+    assert not fits(tmp_path)
+
+
+def test_numbers_may_be_texts(tmp_path: Path) -> None:
+    picture(tmp_path / "1.jpg")
+    kinds: list[Row] = [{"id": "10", "name": "dog"}, {"id": 9, "name": "cat"}]
+    file = write(tmp_path / "a.json", [image(1)], [row(1, "1", "10"), row(2, 1, 10)], kinds)
+    data = read(file)
+    (sample,) = data.splits["all"]
+    assert data.labels == ("cat", "dog") and objects(sample).kinds.tolist() == [1, 1]
+    assert not data.problems
+
+
+def test_a_heading_is_no_class(tmp_path: Path) -> None:
+    picture(tmp_path / "1.jpg")
+    pets: Row = {"id": 0, "name": "pets", "supercategory": "none"}
+    kinds: list[Row] = [pets, *({**kind, "supercategory": "pets"} for kind in KINDS)]
+    assert read(write(tmp_path / "a.json", [image(1)], [row(1, 1)], kinds)).labels == ("cat", "dog")
+    some = write(tmp_path / "a.json", [image(1)], [row(1, 1, 0)], kinds)
+    assert read(some).labels == ("pets", "cat", "dog")  # something is of it
 
 
 def test_two_files_for_one_split_are_told_of(tmp_path: Path) -> None:

@@ -32,28 +32,31 @@ class Words:
 
 
 def fits(path: Path) -> bool:
-    return any(map(speaks_coco, candidates(path)))
+    return bool(candidates(path))
 
 
 def candidates(path: Path) -> list[Path]:
+    """What speaks COCO: the file itself, or those here; else those in the folders here."""
     if path.is_file():
-        return [path] if path.suffix.lower() == ".json" else []
+        return [path] if path.suffix.lower() == ".json" and speaks_coco(path) else []
     here = [*files(path / "annotations", ".json"), *files(path, ".json")]
-    inner = [file for folder in folders(path) for file in files(folder, ".json")]
-    unwanted = NOTHING_OF_OURS
-    return [file for file in (here or inner) if not file.name.startswith(unwanted)]
+    inner = (file for folder in folders(path) for file in files(folder, ".json"))
+    return [*filter(speaks_coco, here)] or [*filter(speaks_coco, inner)]
 
 
 def speaks_coco(file: Path) -> bool:
+    if file.name.startswith(NOTHING_OF_OURS):
+        return False
     with file.open("rb") as opened:
         head = opened.read(HEAD).removeprefix(b"\xef\xbb\xbf").lstrip()
     keys = (b'"images"', b'"annotations"', b'"categories"')
-    return head.startswith(b"{") and any(key in head for key in keys)
+    some = any(key in head for key in keys[: 1 if len(head) < HEAD // 2 else None])  # seen whole
+    return head.startswith(b"{") and some
 
 
 def chosen(path: Path, task: Task | None) -> dict[str, Path]:
     """The file of each split; of several kinds of files those of this task."""
-    found = [file for file in candidates(path) if speaks_coco(file)]
+    found = candidates(path)
     posed = [file for file in found if "keypoints" in file.name]
     other = [file for file in found if file not in posed]
     found = (posed or found) if task == "pose" else (other or found)
@@ -87,10 +90,12 @@ def read(path: Path, task: Task | None = None) -> Dataset:
     task = task or ("pose" if posed else "detect")
     labels, splits = list[str](), {}
     points = body([content for _, content in contents.values()])
+    headings = headings_of([content for _, content in contents.values()])
     for split, (file, content) in contents.items():
-        kinds = read_kinds(content, labels, file.name, problems)
-        words = Words(kinds, tuple(labels), points)
         album = Album(root_of(file, path))
+        name = file.relative_to(album.root).as_posix()
+        kinds = read_kinds(content, headings, labels, name, problems)
+        words = Words(kinds, tuple(labels), points)
         samples = pictures(album, file, content, words, task, problems)
         splits[split] = Listed(samples)
     named = tuple(labels)
@@ -144,22 +149,49 @@ def root_of(file: Path, path: Path) -> Path:
     return file.parent.parent if file.parent.name == "annotations" else file.parent
 
 
+def headings_of(contents: Sequence[dict[str, list[Row]]]) -> set[str]:
+    """Categories that others are under and nothing is of; Roboflow lists one among the classes."""
+    above, used = set[str](), set[str]()
+    for content in contents:
+        names = {as_number(row.get("id")): str(row.get("name")) for row in content["categories"]}
+        for row in content["categories"]:
+            if row.get("supercategory") != row.get("name"):
+                above.add(str(row.get("supercategory")))
+        kinds = (as_number(row.get("category_id")) for row in content["annotations"])
+        used |= {names[kind] for kind in kinds if kind in names}
+    return above - used
+
+
+def as_number(said: Any) -> Any:
+    """What some write as a text: "7" is 7; what is no number of a thing is None."""
+    if isinstance(said, str):
+        return int(said) if said.isdecimal() and said.isascii() and len(said) < 19 else said
+    return said if type(said) is int else None
+
+
 def read_kinds(
-    content: dict[str, list[Row]], labels: list[str], file: str, problems: list[Problem]
+    content: dict[str, list[Row]],
+    headings: set[str],
+    labels: list[str],
+    file: str,
+    problems: list[Problem],
 ) -> dict[int, int]:
     """The classes in the order of their numbers; `labels` grows by those it has not yet."""
     kinds: dict[int, int] = {}
-    good = [row for row in content["categories"] if type(row.get("id")) is int]
-    if len(good) < len(content["categories"]):
+    numbered = [(as_number(row.get("id")), row) for row in content["categories"]]
+    good = [(number, row) for number, row in numbered if type(number) is int]
+    if len(good) < len(numbered):
         problems.append(Problem(file, "has categories without a number for id", "number them"))
-    for row in sorted(good, key=lambda row: row["id"]):
-        name = str(row.get("name", row["id"]))
-        if row["id"] in kinds:
-            problems.append(Problem(file, f"has two categories of id {row['id']}", "renumber one"))
+    for number, row in sorted(good, key=lambda pair: pair[0]):
+        name = str(row.get("name", number))
+        if name in headings:
+            continue
+        if number in kinds:
+            problems.append(Problem(file, f"has two categories of id {number}", "renumber one"))
             continue
         if name not in labels:
             labels.append(name)
-        kinds[row["id"]] = labels.index(name)
+        kinds[number] = labels.index(name)
     return kinds
 
 
@@ -171,16 +203,17 @@ def pictures(
     task: Task,
     problems: list[Problem],
 ) -> Iterator[Sample]:
-    rows = by_picture(content, file.name, problems)
-    beside = file.parent.relative_to(album.root).as_posix().removeprefix(".")
-    word = split_word(file)
-    places = [p for p in (beside, "images", word, f"images/{word}", f"{word}/images") if p]
+    said_in = file.relative_to(album.root).as_posix()
+    rows = by_picture(content, said_in, problems)
+    beside, word = said_in.rpartition("/")[0], split_word(file)
+    likely = beside, f"{beside}/images", f"{beside}/data", word, f"images/{word}", f"{word}/images"
+    places = [place.strip("/") for place in (*likely, "images", "data")]
     for i, (image, marked) in enumerate(rows):
         said = image.get("file_name")
         name = album.look(said, *places) if isinstance(said, str) else None
         if name is None:
             what = f"picture {said!r} is not there" if said else f"picture {i + 1} has no file_name"
-            problems.append(Problem(file.name, what, "bring it back, or take its entry out"))
+            problems.append(Problem(said_in, what, "bring it back, or take its entry out"))
             continue
         size = numbers([image.get("width"), image.get("height")])
         try:
@@ -188,7 +221,7 @@ def pictures(
         except ValueError:
             problems.append(Problem(name, "cannot be opened as a picture", "replace it"))
             continue
-        marks = (mark(row, words, (wide, high), task, file.name, problems) for row in marked)
+        marks = (mark(row, words, (wide, high), task, said_in, problems) for row in marked)
         good = [m for m in marks if m]
         if task == "pose":
             yield from people(album.root / name, name, good, (wide, high), problems)
@@ -203,19 +236,19 @@ def by_picture(
     """Each picture's entry with its annotations."""
     found: dict[Any, tuple[Row, list[Row]]] = {}
     for i, image in enumerate(content["images"]):
-        number = image.get("id")
-        usable = type(number) in (int, str)
-        if not usable or number in found:
-            what = f"id {number!r} again" if usable else "no number for id"
+        number = as_number(image.get("id"))
+        if number is None or number in found:
+            what = "no number for id" if number is None else f"id {number!r} again"
             what = f"picture {i + 1} ({image.get('file_name')!r}) has {what}"
             problems.append(Problem(file, what, "give every picture a number of its own"))
             continue
         found[number] = image, []
     for row in content["annotations"]:
-        number = row.get("image_id")
-        if type(number) in (int, str) and number in found:
+        number = as_number(row.get("image_id"))
+        if number is not None and number in found:
             found[number][1].append(row)
         else:
+            number = row.get("image_id")
             what = f"annotation {row.get('id')} is of picture {number!r}, which is not listed"
             problems.append(Problem(file, what, "list the picture, or delete it"))
     return list(found.values())
@@ -225,12 +258,12 @@ def mark(
     row: Row, words: Words, size: Size, task: Task, file: str, problems: list[Problem]
 ) -> Mark | None:
     """One annotation; none, and a problem, where it cannot be used."""
-    number, name = row.get("category_id"), f"annotation {row.get('id')}"
+    number, name = as_number(row.get("category_id")), f"annotation {row.get('id')}"
     box, points = numbers(row.get("bbox"), 4), row.get("keypoints") or []
     what = ""
     outline: Outline = None
     if type(number) is not int or number not in words.kinds:
-        what = f"is of category {number!r}, which is not listed"
+        what = f"is of category {row.get('category_id')!r}, which is not listed"
     elif box is None:
         what = f"has no box of four numbers: {str(row.get('bbox'))[:40]}"
     elif task == "pose" and points:
