@@ -23,6 +23,11 @@ def test_sides_are_spelled_in_many_ways() -> None:
     assert mirror(VOC) == tuple(range(20)) and mirror(()) == ()
 
 
+def test_nobody_knows_what_a_number_is_in_a_mirror() -> None:
+    assert mirror(("point 0", "point 1")) == mirror(("1", "2")) == mirror(("kp_3", "joint4")) == ()
+    assert mirror(("1", "tail")) == (0, 1)
+
+
 @given(st.lists(st.text("lr_ eftigh", max_size=9), max_size=9))
 def test_a_mirror_in_a_mirror_changes_nothing(labels: list[str]) -> None:
     flips = mirror(labels)

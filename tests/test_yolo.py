@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from spindle.data.forms.yolo import fits, read, read_yaml
+from spindle.data.labels import mirror
 from spindle.data.masks import read_mask
 from spindle.data.samples import Objects, Samples
 from tests.tiny import picture, text
@@ -109,6 +110,42 @@ def test_bodies(tmp_path: Path) -> None:
     text(tmp_path / "data.yaml", "names: [cat]\ntrain: images\n")
     with pytest.raises(ValueError, match="no kpt_shape"):
         read(tmp_path, "pose")
+
+
+@pytest.mark.parametrize(
+    ("more", "names", "mirrored"),
+    [
+        ("flip_idx: [0, 2, 1]", ("point 0", "left 1", "right 1"), (0, 2, 1)),
+        ("flip_idx: [0, 2]", ("point 0", "point 1", "point 2"), ()),
+        ("kpt_names:\n  0:\n    - nose\n    - left_ear\n    - right_ear",
+         ("nose", "left_ear", "right_ear"), (0, 2, 1)),
+        ("", ("point 0", "point 1", "point 2"), ()),
+    ],
+)  # fmt: skip
+def test_bodies_in_a_mirror(
+    tmp_path: Path, more: str, names: tuple[str, ...], mirrored: tuple[int, ...]
+) -> None:
+    text(tmp_path / "data.yaml", f"names: [cat]\nkpt_shape: [3, 3]\n{more}\ntrain: images\n")
+    picture(tmp_path / "images/a.jpg")
+    text(tmp_path / "labels/a.txt", "0 .5 .5 1 1  .1 .2 2  0 0 0  .4 .5 1\n")
+    data = read(tmp_path)
+    assert data.labels == names and mirror(data.labels) == mirrored
+
+
+def test_a_comma_in_quotes(tmp_path: Path) -> None:
+    said = "names: ['cat', \"dog, big\", it's]\nmore: {0: 'a, b', 1: c}\n"
+    assert read_yaml(text(tmp_path / "a.yaml", said)) == {
+        "names": ["cat", "dog, big", "it's"], "more": {"0": "a, b", "1": "c"},
+    }  # fmt: skip
+
+
+def test_a_part_for_tests_may_be_absent(tmp_path: Path) -> None:
+    picture(tmp_path / "images/a.jpg")
+    text(tmp_path / "data.yaml", "names: [cat]\ntrain: images\nval: no\ntest: ../test/images\n")
+    said = [(problem.what, problem.fatal) for problem in read(tmp_path).problems]
+    assert said == [
+        ("names no, which is not there", True), ("names test/images, which is not there", False),
+    ]  # fmt: skip
 
 
 def test_a_yaml_without_names_is_told_of(tmp_path: Path) -> None:

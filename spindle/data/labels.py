@@ -26,13 +26,17 @@ LIMBS = (
 OTHER_SIDE = {"left": "right", "right": "left", "l": "r", "r": "l"}
 WORD = re.compile(r"[A-Z]?[a-z]+|[A-Z]+|[^A-Za-z]+")  # leftEye, l_eye, "left eye", eye.L
 SIDE = re.compile(r"left|right", re.IGNORECASE)
+NUMBER = re.compile(r"(?:point|keypoint|kpt?|joint)?[ _-]?\d+", re.IGNORECASE)
 
 
 def mirror(labels: Sequence[str]) -> tuple[int, ...]:
     """For each of these names the place of the one it is in a mirror: the left eye's is the right.
 
-    A name whose other side is not there is its own.
+    A name whose other side is not there is its own.  Of numbers in place of names nobody knows
+    what they are in a mirror: of these there is none.
     """
+    if all(map(NUMBER.fullmatch, labels)):
+        return ()
     places = {label.lower(): place for place, label in enumerate(labels)}
     pairs = []
     for place, label in enumerate(labels):

@@ -27,6 +27,7 @@ Value = str | list[str] | dict[str, str]
 LISTS = ("classes.txt", "labels.txt", "obj.names", "names.txt")  # of the names of classes
 NOT_NOTES = {*LISTS, "train.txt", "val.txt", "valid.txt", "test.txt", "readme.txt"}
 MOST = 100_000  # classes
+PART = re.compile(r"""(?:\s*\d+\s*:)?\s*(?:"[^"]*"|'[^']*')\s*(?=,|$)|[^,]+""")  # between commas
 NOTE = re.compile(r"\s*\d+(?:\s+[-+0-9.eE]+){4,}\s*")
 
 
@@ -140,7 +141,9 @@ def plan_of(file: Path, problems: list[Problem]) -> Plan:
     for key, split in splits_among(named).items():
         value = named[key]
         places = [value] if isinstance(value, str) else list(value)
-        splits[split] = [p for place in places for p in pictures_at(root, place, file, problems)]
+        splits[split] = [
+            p for place in places for p in pictures_at(root, key, place, file, problems)
+        ]
     shape = said.get("kpt_shape")
     counts = (
         numbers([int(n) for n in shape if n.isdecimal() and len(n) < 9], 2)
@@ -150,10 +153,28 @@ def plan_of(file: Path, problems: list[Problem]) -> Plan:
     points = (int(counts[0]), int(counts[1])) if counts else (0, 0)
     if shape and (points[1] not in (2, 3) or not 0 < points[0] <= 1000):
         raise ValueError(f"{file}: kpt_shape is [how many points, 2 or 3 numbers each]")
-    return Plan({s: found for s, found in splits.items() if found}, listed, points)
+    splits = {split: found for split, found in splits.items() if found}
+    return Plan(splits, listed, points, point_names(said, points[0]))
 
 
-def pictures_at(root: Path, place: str, file: Path, problems: list[Problem]) -> Iterator[Path]:
+def point_names(said: dict[str, Value], count: int) -> tuple[str, ...]:
+    """The names of a body's points; else words that tell which is which in a mirror."""
+    match said.get("kpt_names"), said.get("flip_idx"):
+        case [*written], _ if len(written) == count:
+            return tuple(written)
+        case _, [*flips] if sorted(flips) == sorted(map(str, range(count))):
+            pairs = [(place, int(flip)) for place, flip in enumerate(flips)]
+            sides = {place: "left" if place < flip else "right" for place, flip in pairs}
+            return tuple(
+                f"point {place}" if place == flip else f"{sides[place]} {min(place, flip)}"
+                for place, flip in pairs
+            )
+    return ()
+
+
+def pictures_at(
+    root: Path, key: str, place: str, file: Path, problems: list[Problem]
+) -> Iterator[Path]:
     """The pictures in a folder, or in a list of paths; `../` is a habit of some who export."""
     while place.startswith("../") and not (root / place).exists():
         place = place[3:]
@@ -169,8 +190,9 @@ def pictures_at(root: Path, place: str, file: Path, problems: list[Problem]) -> 
                 else:
                     what = f"names a picture that is not there: {line.strip()}"
                     problems.append(Problem(at.name, what, "bring it back, or take it out"))
-    else:
-        problems.append(Problem(file.name, f"names {place}, which is not there", "correct it"))
+    else:  # exports name a part for tests whether they have one or not
+        what, needed = f"names {place}, which is not there", split_of(key) != "test"
+        problems.append(Problem(file.name, what, "correct it, or take it out", fatal=needed))
 
 
 def notes(root: Path, picture: Path, problems: list[Problem]) -> tuple[str, dict[int, list[float]]]:
@@ -304,10 +326,11 @@ def read_yaml(file: Path) -> dict[str, Value]:
 
 def flow(value: str) -> Value:
     """[a, b], {0: a, 1: b} or a word."""
+    parts = (word for word in PART.findall(value[1:-1]) if word.strip())
     if value.startswith("[") and value.endswith("]"):
-        return [plain(word) for word in value[1:-1].split(",") if word.strip()]
+        return [plain(word) for word in parts]
     if value.startswith("{") and value.endswith("}"):
-        pairs = (word.partition(":") for word in value[1:-1].split(",") if word.strip())
+        pairs = (word.partition(":") for word in parts)
         return {plain(left): plain(right) for left, _, right in pairs}
     return plain(value)
 
