@@ -125,7 +125,7 @@ def test_what_is_no_data_is_said(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match=r"holds 3 \.mp4 and no pictures, but data is .*COCO"):
         find(tmp_path)
     picture(tmp_path / "1.jpg")
-    with pytest.raises(ValueError, match=r"holds 3 \.mp4 and 1 pictures"):
+    with pytest.raises(ValueError, match=r"holds 3 \.mp4 and 1 pictures: nothing says"):
         find(tmp_path)
     with pytest.raises(ValueError, match=r"is a \.mp4 file"):
         find(tmp_path / "a.mp4")
@@ -135,6 +135,27 @@ def test_what_is_no_data_is_said(tmp_path: Path) -> None:
         find(tmp_path, form="x")
     with pytest.raises(ValueError, match="but data is a CSV of paths and labels$"):
         find(tmp_path, form="csv")
+
+
+def test_what_may_be_meant_is_said(tmp_path: Path) -> None:
+    text(tmp_path / "photos.zip", "PK")
+    with pytest.raises(ValueError, match="unpack it first"):
+        find(tmp_path / "photos.zip")
+    text(tmp_path / "phone" / "1.heic", "")
+    with pytest.raises(ValueError, match=r"1 \.heic and no pictures: save them as JPEG"):
+        find(tmp_path / "phone")
+    for name in ("one/1.jpg", "table/1.jpg", "parts/train/1.jpg", "parts/test/1.jpg"):
+        picture(tmp_path / name)
+    with pytest.raises(ValueError, match="nothing says what they show"):
+        find(tmp_path / "one")
+    with pytest.raises(ValueError, match="its folders are no classes"):
+        find(tmp_path / "parts")
+    table = text(tmp_path / "table" / "x.csv", "Picture File,Dog Breed,width\n1.jpg,a,3\n")
+    with pytest.raises(ValueError, match=r"first line of x\.csv is 'Picture File,Dog"):
+        find(tmp_path / "table")
+    table.write_bytes("path,label\n1.jpg,Käse\n".encode("latin-1"))
+    with pytest.raises(ValueError, match=r"x\.csv is not text in UTF-8"):
+        find(tmp_path / "table")
 
 
 def test_a_form_without_a_usable_picture_says_why(tmp_path: Path) -> None:

@@ -13,6 +13,7 @@ from tests.tiny import picture, text
 def test_without_splits(tmp_path: Path) -> None:
     for name in ("b/1.jpg", "a/2.jpg", "a/deep/3.png", "stray.jpg"):
         picture(tmp_path / name)
+    text(tmp_path / "a" / "4.heic", "")
     (tmp_path / "empty").mkdir()
     assert folders.fits(tmp_path)
     data = folders.read(tmp_path)
@@ -20,7 +21,7 @@ def test_without_splits(tmp_path: Path) -> None:
     assert [(s.name, s.kind) for s in data.splits["all"]] == [
         ("a/2.jpg", 0), ("a/deep/3.png", 0), ("b/1.jpg", 1),
     ]  # fmt: skip
-    assert [p.file for p in data.problems] == ["stray.jpg"]
+    assert [p.file for p in data.problems] == ["stray.jpg", "a/4.heic"]
 
 
 def test_with_splits(tmp_path: Path) -> None:

@@ -64,6 +64,79 @@ def test_broken_lines_are_told_of(tmp_path: Path) -> None:
     assert [p.what.split()[1] for p in data.problems] == ["4", "5", "3", "7", "8"]
 
 
+def test_a_picture_has_one_class(tmp_path: Path) -> None:
+    for name in "ab":
+        picture(tmp_path / f"{name}.jpg")
+    text(tmp_path / "x.csv", "path,label\na.jpg,dog\na,cat\nb.jpg,cat\nb.jpg,cat\n")
+    data = read(tmp_path)
+    assert [(s.name, s.kind) for s in data.splits["all"]] == [("a.jpg", 1), ("b.jpg", 0)]
+    assert [(p.what, p.fatal) for p in data.problems] == [
+        ("line 3 names a again, which line 2 names of class 'dog'", True),
+        ("line 5 names b.jpg again, which line 4 names", False),
+    ]
+
+
+def test_what_is_handed_in_is_no_truth(tmp_path: Path) -> None:
+    picture(tmp_path / "a.jpg")
+    text(tmp_path / "train.csv", "id,label\na,dog\n")
+    text(tmp_path / "sample_submission.csv", "id,label\na,nothing\n")
+    assert read(tmp_path).labels == ("dog",)
+
+
+HEAD = "filename,width,height,class,xmin,ymin,xmax,ymax\n"
+
+
+@pytest.mark.parametrize(
+    "lines",
+    [
+        HEAD + "{0}.jpg,20,10,cat,1,1,9,9\n{0}.jpg,20,10,ant,2,2,9.5,9\n{1}.jpg,20,10,,,,,\n",
+        "{0}.jpg,1,1,9,9,cat\n{0}.jpg,2,2,9.5,9,ant\n{1}.jpg,,,,,\n",
+    ],
+)
+def test_boxes(tmp_path: Path, lines: str) -> None:
+    for split in ("train", "valid"):
+        for name in "ab":
+            picture(tmp_path / split / f"{name}.jpg")
+        text(tmp_path / split / "_annotations.csv", lines.format("a", "b"))
+    assert fits(tmp_path)
+    data = read(tmp_path)
+    assert (data.task, data.labels) == ("detect", ("ant", "cat")) and not data.problems
+    for split, folder in (("train", "train"), ("val", "valid")):
+        two, empty = data.splits[split]
+        assert two.objects is not None and empty.objects is not None
+        assert two.objects.boxes.tolist() == [[1, 1, 9, 9], [2, 2, 9.5, 9]]
+        assert two.objects.kinds.tolist() == [1, 0] and not len(empty.objects)
+        assert [two.name, empty.name] == [f"{folder}/a.jpg", f"{folder}/b.jpg"]
+
+
+def test_wrong_boxes_are_told_of(tmp_path: Path) -> None:
+    picture(tmp_path / "a.jpg")
+    text(tmp_path / "broken.jpg", "")
+    rows = (
+        "cat,1,1,9,9",
+        "cat,1,1,x,9",
+        "cat,1,1,nan,9",
+        ",1,1,9,9",
+        "cat,5,1,5,9",
+        "cat,30,1,40,9",
+    )
+    lines = "".join(f"a.jpg,20,10,{row}\n" for row in rows) + "broken.jpg,20,10,cat,1,1,9,9\n"
+    data = read(text(tmp_path / "x.csv", HEAD + lines))
+    (sample,) = data.splits["all"]
+    assert sample.objects is not None and len(sample.objects) == 1
+    assert [str(p).split("; ")[0] for p in data.problems] == [
+        "x.csv: line 5 has no path or no label: a.jpg,20,10,,1,1,9,9",
+        "x.csv: line 3 (cat) has no box of four numbers",
+        "x.csv: line 4 (cat) has no class or no end",
+        "x.csv: line 6 (cat) is degenerate: 0 wide and 8 high",
+        "x.csv: line 7 (cat) lies outside the picture: 30, 1 to 40, 9 in 20 x 10",
+        "broken.jpg: cannot be opened as a picture",
+    ]
+    text(tmp_path / "x.csv", "path,label\na.jpg,cat\n")
+    with pytest.raises(ValueError, match="no columns xmin"):
+        read(tmp_path, "detect")
+
+
 def test_numbers_of_classes_keep_their_place() -> None:
     assert order({"3", "1", "2"}, ()) == ("1", "2", "3")  # every number is there
     assert order({"7", "10"}, ()) == tuple(map(str, range(11)))

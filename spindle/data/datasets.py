@@ -15,6 +15,8 @@ from spindle.data.parting import parted as parted
 from spindle.data.samples import Dataset
 from spindle.model.heads import Task
 
+PACKED = (".zip", ".7z", ".rar", ".gz", ".bz2", ".xz")
+
 
 @dataclass(frozen=True)
 class Form:
@@ -53,7 +55,9 @@ FORMS = {
     "market": Form("Market-1501: bounding_box_train, query, bounding_box_test", ("embed",),
                    identities.fits, identities.read),
     "masks": Form("pictures and masks of the same names", ("segment",), pairs.fits, pairs.read),
-    "csv": Form("a CSV of paths and labels", ("classify", "embed"), tables.fits, tables.read),
+    "csv": Form(
+        "a CSV of paths and labels", ("classify", "embed", "detect"), tables.fits, tables.read
+    ),
     "folders": Form(
         "a folder for each class", ("classify", "embed"), folders.fits, folders.read
     ),
@@ -88,6 +92,8 @@ def find(path: str | Path, task: Task | None = None, form: str | None = None) ->
             f"{path} holds {other.words}: of that {' or '.join(other.tasks)} can be learned, "
             f"not {task}"
         )
+    if not form and (why := meant(Path(path))):
+        raise ValueError(f"{path} {seen(Path(path))}: {why}")
     words = [FORMS[form]] if form else FORMS.values()
     raise ValueError(
         f"{path} {seen(Path(path))}, but data is {'; '.join(known.words for known in words)}"
@@ -111,6 +117,24 @@ def only_folder(path: Path) -> Path | None:
     """The one folder that everything is in, as unpacking often leaves it."""
     inner = album.folders(path)
     return inner[0] if len(inner) == 1 and not album.files(path) else None
+
+
+def meant(path: Path) -> str:
+    """What somebody may have meant by what no form fits, and its cure; nothing where unknown."""
+    if path.is_file() and path.suffix.lower() in PACKED:
+        return "unpack it first, and name the folder"
+    if why := tables.lacking(path):
+        return why
+    known = [folder.name for folder in album.folders(path)]
+    if len(known) > 1 and all(map(folders.is_no_class, known)):
+        return "its folders are no classes, and nothing says what their pictures show"
+    if any(album.walk(path)):
+        return (
+            "nothing says what they show; put those of each class into a folder of its own, "
+            "or write path,label into a CSV beside them"
+        )
+    foreign = sum(file.suffix.lower() in album.FOREIGN for file in path.rglob("*"))
+    return "save them as JPEG or PNG, which can be read" if foreign else ""
 
 
 def seen(path: Path) -> str:

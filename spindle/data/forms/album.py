@@ -16,6 +16,8 @@ SUFFIXES = (
     ".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".bmp", ".gif", ".webp", ".tif", ".tiff", ".ppm",
     ".pgm", ".pnm", ".jp2", ".avif",
 )  # fmt: skip
+# pictures that Pillow alone cannot open
+FOREIGN = (".heic", ".heif", ".raw", ".cr2", ".cr3", ".nef", ".arw", ".dng", ".psd", ".svg", ".dcm")
 SPLIT = re.compile(
     r"(?:(?P<train>train|training|trainval)|(?P<val>val|valid|validation|dev|eval)"
     r"|(?P<test>test|testing))(?:[-_ ]?(?:set|data|dev))?[-_ ]?(?:\d{4})?",

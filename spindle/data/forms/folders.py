@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
-from spindle.data.forms.album import files, folders, split_of, splits_among, walk
+from spindle.data.forms.album import FOREIGN, files, folders, split_of, splits_among, walk
 from spindle.data.samples import Dataset, Listed, Problem, Sample
 from spindle.model.heads import Task
 
@@ -61,7 +61,7 @@ def read(path: Path, task: Task | None = None) -> Dataset:
         for split, found in kinds.items()
     }
     task = task or "classify"
-    problems = [*strays(path, homes)]
+    problems = [*strays(path, homes), *unreadable(path, kinds)]
     if task == "classify":
         problems += [*strangers(kinds), *scarce(splits)]
     form = "OCT2017: a folder for each class, named by patient" if any(
@@ -86,6 +86,15 @@ def strays(path: Path, homes: dict[str, Path]) -> Iterator[Problem]:
         for file in files(home):
             name = file.relative_to(path).as_posix()
             yield Problem(name, "lies beside the folders of the classes", "put it into one of them")
+
+
+def unreadable(path: Path, kinds: dict[str, dict[str, Path]]) -> Iterator[Problem]:
+    """Pictures of a kind that cannot be opened."""
+    for found in kinds.values():
+        for folder in found.values():
+            for file in files(folder, *FOREIGN):
+                name = file.relative_to(path).as_posix()
+                yield Problem(name, f"is a {file.suffix} file", "save it as JPEG or PNG")
 
 
 def strangers(kinds: dict[str, dict[str, Path]]) -> Iterator[Problem]:

@@ -3,11 +3,22 @@
 from __future__ import annotations
 
 import csv
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from math import isfinite
 from pathlib import Path
 
-from spindle.data.forms.album import Album, files, is_picture, read_lines, read_names, split_of
+from spindle.data.forms.album import (
+    Album,
+    files,
+    folders,
+    is_picture,
+    read_lines,
+    read_names,
+    split_of,
+    upright_size,
+)
+from spindle.data.forms.annotations import Mark, gather
 from spindle.data.samples import Dataset, Listed, Problem, Sample
 from spindle.model.heads import Task
 
@@ -21,6 +32,10 @@ LABELS = (
 )  # fmt: skip
 SPLITS = ("split", "set", "subset", "partition", "fold", "dataset")
 GROUPS = ("group", "patient", "patient_id", "subject", "subject_id")
+CORNERS = (
+    ("xmin", "ymin", "xmax", "ymax"), ("x_min", "y_min", "x_max", "y_max"),
+    ("x1", "y1", "x2", "y2"), ("left", "top", "right", "bottom"),
+)  # fmt: skip
 ENDINGS = (".csv", ".tsv")
 HEAD = 50  # rows that tell what a column holds
 MOST = 100_000  # a number larger than this is no class
@@ -32,17 +47,26 @@ class Columns:
     label: int
     split: int | None = None
     group: int | None = None
+    corners: tuple[int, ...] = ()  # left, top, right, bottom of a thing in the picture
     headed: bool = True
+
+    @property
+    def needed(self) -> int:
+        """How many cells a line has at least."""
+        known = (self.path, self.label, self.split, self.group, *self.corners)
+        return 1 + max(place for place in known if place is not None)
 
 
 @dataclass(frozen=True)
 class Line:
     table: str
+    home: Path  # the folder of the table
     number: int
     path: str
     label: str
     split: str
     group: str
+    corners: tuple[str, ...] = ()
 
 
 def fits(path: Path) -> bool:
@@ -50,9 +74,25 @@ def fits(path: Path) -> bool:
 
 
 def tables_of(path: Path) -> list[Path]:
+    """The file itself, or the tables here; else those in the folders of splits."""
     if path.is_file():
         return [path] if path.suffix.lower() in (*ENDINGS, ".txt") else []
-    return files(path, *ENDINGS)
+    parts = [folder for folder in folders(path) if split_of(folder.name)]
+    here = files(path, *ENDINGS) or [file for part in parts for file in files(part, *ENDINGS)]
+    return [file for file in here if "submission" not in file.name.lower()]  # nobody's truth
+
+
+def lacking(path: Path) -> str:
+    """Why none of the tables here can be used, in words; nothing where there is none."""
+    for file in tables_of(path):
+        try:
+            header = ", ".join(read_lines(file)[:1])
+        except ValueError as error:
+            return str(error)
+        if file.suffix.lower() in ENDINGS and len(header) > 1:
+            return f"the first line of {file.name} is {header[:80]!r}: call one column path and " \
+                   "one label there"  # fmt: skip
+    return ""
 
 
 def rows_of(file: Path) -> list[list[str]]:
@@ -75,25 +115,32 @@ def columns(rows: Sequence[Sequence[str]]) -> Columns | None:
         return None
     pictured = [i for i, cell in enumerate(rows[0]) if is_picture(Path(cell).name)]
     if pictured:  # no header
-        return (
-            Columns(pictured[0], int(pictured[0] == 0), headed=False) if len(rows[0]) == 2 else None
-        )
+        match pictured[0], len(rows[0]):
+            case path, 2:
+                return Columns(path, 1 - path, headed=False)
+            case 0, 6:
+                return Columns(0, 5, corners=(1, 2, 3, 4), headed=False)
+        return None
     header = [cell.lower().replace(" ", "_") for cell in rows[0]]
     body = [row for row in rows[1:] if len(row) == len(header)]
     holds = [
         i for i in range(len(header)) if body and all(is_picture(Path(r[i]).name) for r in body)
     ]
-    paths = sorted(named(header, PATHS), key=lambda i: i not in holds) or holds
-    labels = [i for i in named(header, LABELS) if i not in paths[:1]]
+    paths = sorted(places_of(header, PATHS), key=lambda i: i not in holds) or holds
+    labels = [i for i in places_of(header, LABELS) if i not in paths[:1]]
     if paths and not labels and len(header) == 2:
         labels = [1 - paths[0]]
     if not paths or not labels:
         return None
-    split, group = named(header, SPLITS), named(header, GROUPS)
-    return Columns(paths[0], labels[0], next(iter(split), None), next(iter(group), None))
+    split, group = places_of(header, SPLITS), places_of(header, GROUPS)
+    boxes = [found for words in CORNERS if len(found := places_of(header, words)) == 4]
+    return Columns(
+        paths[0], labels[0], next(iter(split), None), next(iter(group), None),
+        tuple(boxes[0]) if boxes else (),
+    )  # fmt: skip
 
 
-def named(header: Sequence[str], words: Iterable[str]) -> list[int]:
+def places_of(header: Sequence[str], words: Iterable[str]) -> list[int]:
     return [header.index(word) for word in words if word in header]
 
 
@@ -104,45 +151,92 @@ def read(path: Path, task: Task | None = None) -> Dataset:
         raise ValueError(
             f"{path} has no columns I know: give it a header with path and label (and split)"
         )
-    lines = [line for table in tables for line in lines_of(*table, problems)]
+    boxed = all(columns.corners for *_, columns in tables)
+    if task == "detect" and not boxed:
+        raise ValueError(f"{path} has no columns xmin, ymin, xmax, ymax to learn boxes from")
+    task = task or ("detect" if boxed else "classify")
+    lines = [line for table in tables for line in lines_of(*table, task == "detect", problems)]
     root = path.parent if path.is_file() else path
-    said = {line.label for line in lines}
+    said = {line.label for line in lines if line.label}
     listed = read_names(root / "labels.txt", root / "classes.txt")
     labels = order(said, listed)
     places = {label: place for place, label in enumerate(labels)}
     if listed and said and all(label.isdecimal() for label in said):
         labels = listed
     album = Album(root)
-    splits: dict[str, list[Sample]] = {}
+    found: dict[tuple[Path, str], list[tuple[Line, int]]] = {}
     for line in lines:
-        found, where = find_picture(root, album, line), f"line {line.number}"
+        picture, where = find_picture(root, album, line), f"line {line.number}"
         kind = places.get(line.label, -1)
-        if found is None or not 0 <= kind < len(labels):
-            what = f"{where} names a picture that is not there: {line.path}" if found is None else (
+        if picture is None or (line.label and not 0 <= kind < len(labels)):
+            what = f"{where} names a picture that is not there: {line.path}" if not picture else (
                 f"{where} is of class {line.label!r}, which labels.txt does not name")  # fmt: skip
             problems.append(Problem(line.table, what, "correct it, or take the line out"))
             continue
-        name = found.relative_to(root).as_posix() if found.is_relative_to(root) else line.path
-        sample = Sample(found, name, kind=kind, group=line.group)
-        splits.setdefault(line.split, []).append(sample)
-    return Dataset(
-        path, "CSV of paths and labels", task or "classify", labels,
-        {split: Listed(found) for split, found in splits.items()}, problems,
-    )  # fmt: skip
+        found.setdefault((picture, line.split), []).append((line, kind))
+    splits: dict[str, list[Sample]] = {line.split: [] for line in lines}
+    for (picture, split), named in found.items():
+        below = picture.is_relative_to(root)
+        name = picture.relative_to(root).as_posix() if below else named[0][0].path
+        make = boxed_sample if task == "detect" else kind_sample
+        splits[split].extend(make(picture, name, named, problems))
+    form = "CSV of paths and boxes" if task == "detect" else "CSV of paths and labels"
+    known = {split: Listed(samples) for split, samples in splits.items() if samples}
+    return Dataset(path, form, task, labels, dict(known), problems)
+
+
+def kind_sample(
+    picture: Path, name: str, rows: list[tuple[Line, int]], problems: list[Problem]
+) -> Iterator[Sample]:
+    """A picture with its class; it has one only, that of its first line."""
+    (first, kind), *more = rows
+    for line, other in more:
+        again = f"names {line.path} again, which line {first.number} names"
+        what = f"line {line.number} {again}" + (f" of class {first.label!r}" * (kind != other))
+        problems.append(Problem(line.table, what, "keep one of them", fatal=kind != other))
+    yield Sample(picture, name, kind=kind, group=first.group)
+
+
+def boxed_sample(
+    picture: Path, name: str, rows: list[tuple[Line, int]], problems: list[Problem]
+) -> Iterator[Sample]:
+    """A picture with the things in it, a line each; a line without any says that there is none."""
+    table = rows[0][0].table
+    try:
+        size = upright_size(picture)
+    except ValueError:
+        problems.append(Problem(name, "cannot be opened as a picture", "replace it"))
+        return
+    marks = []
+    for line, kind in rows:
+        if not any(line.corners):
+            continue
+        where = f"line {line.number} ({line.label})"
+        try:
+            left, top, right, bottom = map(float, line.corners)
+        except ValueError:
+            problems.append(Problem(table, f"{where} has no box of four numbers", "correct it"))
+            continue
+        if all(map(isfinite, (left, top, right, bottom))) and kind >= 0:
+            marks.append(Mark(kind, (left, top, right, bottom), where))
+        else:
+            problems.append(Problem(table, f"{where} has no class or no end", "correct it"))
+    objects = gather(marks, size, table, problems)
+    yield Sample(picture, name, objects=objects, group=rows[0][0].group)
 
 
 def lines_of(
-    file: Path, rows: list[list[str]], columns: Columns, problems: list[Problem]
+    file: Path, rows: list[list[str]], columns: Columns, boxed: bool, problems: list[Problem]
 ) -> list[Line]:
     found = []
-    whole = split_of(file.stem) or "all"
+    whole = split_of(file.stem) or split_of(file.parent.name) or "all"
     for number, row in enumerate(rows, 1):
         if (columns.headed and number == 1) or not any(row):
             continue
-        most = max(
-            i for i in (columns.path, columns.label, columns.split, columns.group) if i is not None
-        )
-        if len(row) <= most or not row[columns.path] or not row[columns.label]:
+        whole_line = len(row) >= columns.needed and row[columns.path]
+        corners = tuple(row[place] for place in columns.corners) if boxed and whole_line else ()
+        nothing = bool(corners) and not any(corners)
+        if not whole_line or not (row[columns.label] or nothing):
             what = f"line {number} has no path or no label: {','.join(row)[:60]}"
             problems.append(Problem(file.name, what, "complete it, or take it out"))
             continue
@@ -152,11 +246,13 @@ def lines_of(
         found.append(
             Line(
                 file.name,
+                file.parent,
                 number,
                 row[columns.path],
                 label,
                 split_of(split) or split or whole,
                 group,
+                corners,
             )
         )
     return found
@@ -177,9 +273,10 @@ def order(said: set[str], listed: tuple[str, ...]) -> tuple[str, ...]:
 
 def find_picture(root: Path, album: Album, line: Line) -> Path | None:
     """Below the table's folder, however it is called; or where the whole path says."""
-    direct = root / line.path.replace("\\", "/")
-    if is_picture(direct.name) and direct.is_file():
-        return direct
+    for home in (root, line.home):
+        direct = home / line.path.replace("\\", "/")
+        if is_picture(direct.name) and direct.is_file():
+            return direct
     places = (line.split, "images", f"images/{line.split}")
     found = album.look(line.path, *places)
     return root / found if found else None
