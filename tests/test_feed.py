@@ -65,6 +65,11 @@ def test_repeats_show_fewer_pictures_each_varied_anew() -> None:
 def test_batches_are_a_multiple_of_what_a_step_takes() -> None:
     order = Order(SAMPLES, 10, Machine(CPU), multiple=2)
     assert order.steps == len(list(order.epoch(0))) == 4
+    few = Order(SAMPLES, 20, Machine(CPU), multiple=8)  # of which a step would take 160
+    assert few.steps == 8 and [len(batch) for batch in few.epoch(0)] == [7] * 5 + [6] * 3
+    assert len(set(chain(*names(few, 0)))) == 53
+    with pytest.raises(ValueError, match="53 pictures cannot be divided among 54 batches"):
+        next(Order(SAMPLES, 20, Machine(CPU), multiple=54).epoch(0))
     assert Order(SAMPLES, 100, Machine(CPU)).steps == 1  # fewer pictures than a batch are one
 
 

@@ -53,6 +53,21 @@ class Order:
         batches = len(self.samples) // (self.batch * self.machine.world)
         return max(batches // self.multiple, 1) * self.multiple
 
+    @property
+    def sizes(self) -> list[int]:
+        """Of an epoch's batches here: of too few pictures for them, each has its share."""
+        steps, machine = self.steps, self.machine
+        own = len(range(machine.rank, len(self.samples), machine.world)) * self.repeats
+        if self.by_identity:
+            return [self.batch] * steps
+        if own < self.multiple:
+            raise ValueError(
+                f"{len(self.samples)} pictures cannot be divided among {self.multiple} batches "
+                f"of a step on {machine.world} machines: say a smaller --accumulate"
+            )
+        shares = [own // steps + (number < own % steps) for number in range(steps)]
+        return [min(self.batch, share) for share in shares]
+
     def epoch(self, number: int) -> Iterator[list[Item]]:
         seed = self.seed * 1_000_003 + number
         shown: Iterator[tuple[int, Sample]] = (
@@ -64,8 +79,8 @@ class Order:
             (Item((seed, place * self.repeats + copy), sample) for copy in range(self.repeats))
             for place, sample in shown
         )
-        for _ in range(self.steps):
-            if batch := list(islice(varied, self.batch)):
+        for size in self.sizes:
+            if batch := list(islice(varied, size)):
                 yield batch
 
     def from_(self, epoch: int, step: int, epochs: int) -> Iterator[list[Item]]:
