@@ -140,6 +140,18 @@ def test_wrong_boxes(box: tuple[float, ...], what: str, fatal: bool) -> None:
     assert found.counts["train"]["objects"] == len(clean.objects)
 
 
+def test_a_picture_that_was_resized_since_it_was_annotated() -> None:
+    picture, objects = scene(1, 48, 48).picture, Objects(np.array([[1, 1, 9, 9]]), np.array([0]))
+    for size, count in (((48, 48), 0), ((96, 48), 1), (None, 0)):
+        sample = Sample(picture, "a.jpg", objects=objects, size=size)
+        said = [problem for problem in report("detect", train=[sample]).problems
+                if problem.file == "a.jpg"]  # fmt: skip
+        assert len(said) == count
+    sample = Sample(picture, "a.jpg", objects=objects, size=(96, 48))
+    (problem, _) = report("detect", train=[sample]).problems
+    assert problem.what == "was annotated as 96 x 48, but is 48 x 48" and not problem.fatal
+
+
 def test_unknown_labels_and_runs_and_points_of_another_picture() -> None:
     pixels = np.asarray(drawn(1))
     one = np.array([(0, 0, 9, 9)], np.float32)

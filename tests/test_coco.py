@@ -61,6 +61,7 @@ def test_a_file_beside_its_pictures(tmp_path: Path) -> None:
         assert objects(one).crowds.tolist() == [False, True, False]
         assert objects(one).ignored.tolist() == [False, True, True]
         assert objects(one).areas.tolist() == [64, 64, 5.5]
+        assert one.size == (20, 10)
 
 
 @pytest.mark.parametrize(

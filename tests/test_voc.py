@@ -58,6 +58,7 @@ def test_the_usual_folders(tmp_path: Path) -> None:
         ("JPEGImages/a.jpg", [[0, 0, 10, 5], [2, 2, 20, 10]], [1, 0]),
         ("JPEGImages/b.jpg", [[1, 1, 20, 9]], [0]),
     ]
+    assert next(iter(data.splits["train"])).size == (20, 10)
     first = next(iter(data.splits["train"])).objects
     assert first is not None and first.ignored.tolist() == [False, True]
     said = [str(problem) for problem in data.problems]

@@ -118,6 +118,10 @@ def truths(sample: Sample, size: Size, task: Task, labels: tuple[str, ...]) -> I
     """What cannot be true of a picture of this size."""
     if task == "classify" and not 0 <= sample.kind < len(labels):
         yield Fault(f"is of class {sample.kind}, but there are {len(labels)} labels", "add a label")
+    if sample.size is not None and sample.size != size:
+        said, true = (f"{wide:g} x {high:g}" for wide, high in (sample.size, size))
+        yield Fault(f"was annotated as {said}, but is {true}",
+                    "was it turned or resized since? then its boxes are wrong", False)  # fmt: skip
     if sample.part is not None:
         left, top, right, bottom = sample.part
         if min(right, size[0]) <= max(left, 0) or min(bottom, size[1]) <= max(top, 0):

@@ -49,6 +49,7 @@ class Sample:
     part: tuple[float, float, float, float] | None = None  # of the picture, where it is not all
     camera: int = -1  # embed: a picture is not compared with those of its own camera
     role: Literal["", "query", "gallery"] = ""  # embed: in judging
+    size: tuple[float, float] | None = None  # as annotated: the width and height of the picture
     group: str = ""  # what must not be torn apart by a split: the patient, the film
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -224,10 +224,11 @@ def pictures(
         marks = (mark(row, words, (wide, high), task, said_in, problems) for row in marked)
         good = [m for m in marks if m]
         if task == "pose":
-            yield from people(album.root / name, name, good, (wide, high), problems)
+            found = people(album.root / name, name, good, (wide, high), problems)
+            yield from (replace(person, size=(wide, high)) for person in found)
         else:
             objects = gather(good, (wide, high), name, problems, task == "segment")
-            yield Sample(album.root / name, name, objects=objects)
+            yield Sample(album.root / name, name, objects=objects, size=(wide, high))
 
 
 def by_picture(

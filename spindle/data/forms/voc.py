@@ -140,7 +140,7 @@ def as_sample(root: Path, page: Page, places: dict[str, int], problems: list[Pro
         box = left - 1, top - 1, right - (right == left), bottom - (bottom == top)
         marks.append(Mark(places[name], box, f"object {i + 1} ({name})", ignored=difficult))
     objects = gather(marks, page.size, page.file, problems)
-    return Sample(root / page.picture, page.picture, objects=objects)
+    return Sample(root / page.picture, page.picture, objects=objects, size=page.size)
 
 
 def parse(file: Path) -> Element:
