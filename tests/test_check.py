@@ -228,6 +228,13 @@ def test_many_of_a_kind_are_counted_and_a_page_stays_a_page() -> None:
     assert len(text.splitlines()) < 100
 
 
+def test_no_outline_is_of_the_background() -> None:
+    square = [[1.0, 1, 9, 1, 9, 9, 1, 9]]
+    objects = Objects(np.array([[1, 1, 9, 9]] * 2), np.array([1, 1]), outlines=(square, square))
+    sample = Sample(scene(1, 48, 48).picture, "a.jpg", objects=objects)
+    assert not report("segment", ("background", "cat"), train=[sample]).problems
+
+
 def test_classes_that_nothing_shows() -> None:
     pixels = [np.asarray(drawn(seed)) for seed in range(4)]
     train = [Sample(pixels[i], str(i), kind) for i, kind in enumerate((0, 0, 1))]

@@ -74,6 +74,16 @@ def test_the_usual_folders(tmp_path: Path) -> None:
     assert [p.fatal for p in data.problems if "partly" in p.what] == [False]
 
 
+def test_a_picture_without_a_note_is_told_of(tmp_path: Path) -> None:
+    for name in "ab":
+        picture(tmp_path / f"{name}.jpg")
+    text(tmp_path / "a.xml", note(("cat", "1 1 5 5", "0")))
+    (problem,) = read(tmp_path).problems
+    assert (problem.file, problem.fatal) == ("b.jpg", False)
+    text(tmp_path / "ImageSets" / "Main" / "train.txt", "a\n")
+    assert not read(tmp_path).problems  # what is not listed is not meant
+
+
 def test_names_of_voc_stand_in_its_order(tmp_path: Path) -> None:
     picture(tmp_path / "a.jpg")
     text(tmp_path / "a.xml", note(*((n, "1 1 9 9", "0") for n in ("person", "cat", "tvmonitor"))))

@@ -198,7 +198,8 @@ def classes_without(notes: Notes) -> None:
     things = {"classify": "picture", "segment": "pixel", "pose": "point", "detect": "object"}
     thing = things[notes.dataset.task]
     for split in filled:
-        for label in notes.dataset.labels:
+        drawn = notes.dataset.task == "segment" and "objects" in notes.counts[split]
+        for label in notes.dataset.labels[drawn:]:  # outlines are of things, not of the background
             count = notes.classes[split][label]
             if count < (2 if split == learned else 1):
                 what = f"has {'one' if count else 'no'} {thing} in {split}"

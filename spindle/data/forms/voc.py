@@ -45,6 +45,7 @@ class Shelf:
     split: str
     notes: Path
     names: tuple[str, ...]
+    listed: bool = False  # or all there are
 
 
 def fits(path: Path) -> bool:
@@ -55,9 +56,17 @@ def read(path: Path, task: Task | None = None) -> Dataset:
     root = path.parent if path.name == "Annotations" else path
     album, problems = Album(root), list[Problem]()
     pages: dict[str, list[Page]] = {}
-    for shelf in shelves(root):
+    known = [*shelves(root)]
+    for shelf in known:
         found = (page(album, shelf.notes, name, problems) for name in shelf.names)
         pages.setdefault(shelf.split, []).extend(p for p in found if p)
+    if not any(shelf.listed for shelf in known):
+        told = {page.picture for found in pages.values() for page in found}
+        what, cure = (
+            "is spoken of by no XML file",
+            "write one, if only to say that nothing is there",
+        )
+        problems += [Problem(n, what, cure, fatal=False) for n in sorted(album.paths - told)]
     said = {thing[0] for split in pages.values() for page in split for thing in page.things}
     labels = tuple(name for name in VOC if name in said) if said <= {*VOC} else tuple(sorted(said))
     places = {label: place for place, label in enumerate(labels)}
@@ -77,7 +86,7 @@ def shelves(path: Path, split: str = "all", deep: bool = True) -> Iterator[Shelf
     if stems and named:
         for name, of in named.items():
             lines = (line.split() for line in read_lines(lists[name]))
-            yield Shelf(of, notes, tuple(line[0] for line in lines if line))
+            yield Shelf(of, notes, tuple(line[0] for line in lines if line), True)
     elif stems:
         yield Shelf(split, notes, stems)
     elif deep:
