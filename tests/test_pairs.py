@@ -36,6 +36,10 @@ def masks_of(data: Dataset, split: str = "all") -> list[list[list[int]]]:
         ("{0}/a.jpg", "{0}_labels/a_L.png"),
         ("{0}/a.jpg", "{0}annot/a.png"),
         ("{0}/img/a.jpg", "{0}/SegmentationClass/a_mask.png"),
+        ("{0}/img/a.jpg", "{0}/ann/a.png"),
+        ("{0}_images/a.jpg", "{0}_masks/a.png"),
+        ("images-{0}/a.jpg", "masks-{0}/a.png"),
+        ("{0}/a.jpg", "{0}/a_mask.png"),
     ],
 )
 @pytest.mark.parametrize("mode", ["L", "P"])
@@ -48,6 +52,24 @@ def test_layouts(tmp_path: Path, pictures: str, masks: str, mode: str) -> None:
     data = read(tmp_path)
     assert data.labels == ("sky", "road") and not data.problems
     assert masks_of(data, "val") == [[[0, VOID]]]  # there is no third class
+
+
+def test_masks_among_their_pictures(tmp_path: Path) -> None:
+    for name in ("a", "b", "c"):
+        picture(tmp_path / f"{name}.jpg", (2, 1))
+    for name, end in (("a", "_mask"), ("b", "_seg")):
+        mask(tmp_path / f"{name}{end}.png", [[0, 2]])
+    text(tmp_path / "_classes.csv", "Pixel Value, Class\n0, ground\n2, cat, big\n")  # Roboflow
+    assert fits(tmp_path)
+    data = read(tmp_path)
+    assert data.labels == ("ground", "class 1", "cat, big")
+    assert [s.name for s in data.splits["all"]] == ["a.jpg", "b.jpg"]
+    assert [str(p) for p in data.problems] == [
+        "c.jpg: has no mask; add it to " + tmp_path.name + "/"
+    ]
+    for file in tmp_path.glob("*_*.png"):
+        file.unlink()
+    assert not fits(tmp_path)
 
 
 def test_colours(tmp_path: Path) -> None:
@@ -67,7 +89,7 @@ def test_black_and_white(tmp_path: Path) -> None:
     picture(tmp_path / "images/a.jpg", (2, 1))
     mask(tmp_path / "masks/a.png", [[0, 255]])
     data = read(tmp_path)
-    assert data.labels == ("background", "#ffffff") and masks_of(data) == [[[0, 1]]]
+    assert data.labels == ("background", "foreground") and masks_of(data) == [[[0, 1]]]
     text(tmp_path / "labels.txt", "lung\n")
     assert read(tmp_path).labels == ("background", "lung")
     text(tmp_path / "labels.txt", "not lung\nlung\n")

@@ -7,17 +7,13 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from spindle.data.forms.album import FOREIGN, files, folders, split_of, splits_among, walk
+from spindle.data.forms.pairs import MASKS, PICTURES
 from spindle.data.samples import Dataset, Listed, Problem, Sample
 from spindle.model.heads import Task
 
 # OCT2017 and its kin: CNV-<patient>-<number>.jpeg in a folder CNV
 PATIENT = re.compile(r"(?P<kind>[^-]+)-(?P<patient>[^-]+)-\d+\.\w+")
-NO_CLASS = {  # what folders of pictures are called that are no classes
-    "images", "image", "imgs", "img", "jpegimages", "pictures", "photos", "input", "inputs",
-    "masks", "mask", "labels", "label", "annotations", "annotation", "ann", "anns", "target",
-    "targets", "segmentation", "segmentationclass", "segmentationobject", "segmentations", "gt",
-    "groundtruth", "annot",
-}  # fmt: skip
+NO_CLASS = {*PICTURES, *MASKS}  # what folders of pictures are called that are no classes
 FEW, MANY = 100, 50  # a val of fewer pictures, where train has so many times as much, says little
 
 

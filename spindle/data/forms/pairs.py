@@ -9,23 +9,35 @@ from pathlib import Path
 
 import numpy as np
 
-from spindle.data.forms.album import files, folders, read_lines, read_names, splits_among
+from spindle.data.forms.album import (
+    files,
+    folders,
+    read_lines,
+    read_names,
+    split_of,
+    splits_among,
+)
 from spindle.data.labels import VOC
 from spindle.data.masks import Colour, Coloured, colour_codes, open_mask
 from spindle.data.samples import VOID, Dataset, Listed, Problem, Sample
 from spindle.model.heads import Task
 
-PICTURES = ("images", "image", "imgs", "img", "jpegimages", "pictures", "photos")
+PICTURES = (
+    "images", "image", "imgs", "img", "jpegimages", "pictures", "photos", "inputs", "input",
+)  # fmt: skip
 MASKS = (
     "masks", "mask", "labels", "label", "annotations", "annotation", "segmentationclass",
-    "segmentation", "segmentations", "gt", "groundtruth",
+    "segmentation", "segmentations", "gt", "groundtruth", "anns", "ann", "annots", "annot",
+    "targets", "target",
 )  # fmt: skip
 ENDS = (  # of a mask's name, after that of its picture; and of a folder of masks
     "", "_mask", "_masks", "_L", "_label", "_labels", "_gt", "_seg", "_segmentation",
     "_annotation", "-mask", "-label", "annot", "_annot", "mask", "masks", "labels",
 )  # fmt: skip
+APART = tuple(end for end in ENDS if end.startswith(("_", "-")))  # where both are in one folder
 LOOKED = 16  # masks that are looked into where the names of their classes are known
 MOST = 400  # and where their colours have to be collected
+NUMBERS = frozenset(map(str, range(VOID)))
 COLOURED = re.compile(r"([^:#]+):(\d+),(\d+),(\d+):.*")  # labelmap.txt
 
 
@@ -75,13 +87,41 @@ def pairs_of(path: Path) -> list[Pairs]:
         if both:
             return [Pairs(split, pictures / name, masks / name) for name, split in both.items()]
         return [Pairs("all", pictures, masks)]
+    if worded := by_words(inner):
+        return worded
     beside = {name: next((inner[name + end] for end in ENDS if end and name + end in inner), None)
               for name in named}  # fmt: skip
-    return [Pairs(named[name], inner[name], masks) for name, masks in beside.items() if masks]
+    found = [Pairs(named[name], inner[name], masks) for name, masks in beside.items() if masks]
+    homes = {split: inner[name] for name, split in named.items()} or {"all": path}
+    mixed = [Pairs(split, home, home) for split, home in homes.items() if masks_among(home)]
+    return found or mixed
+
+
+def by_words(inner: dict[str, Path]) -> list[Pairs]:
+    """train_images beside train_masks, or images_train beside masks_train."""
+    found: dict[str, dict[str, Path]] = {}
+    for name, folder in inner.items():
+        words = re.split(r"[-_ ]", name.lower())
+        split = next((word for word in words if split_of(word)), "")
+        rest = "".join(word for word in words if word != split)
+        found.setdefault(split_of(split) or "", {})[rest] = folder
+    found.pop("", None)
+    return [Pairs(split, *two) for split, own in found.items() if (two := two_among(own))]
+
+
+def masks_among(folder: Path) -> dict[str, Path]:
+    """The masks in a folder of pictures, named as these with an end: a.jpg, a_mask.png."""
+    found = {file.stem: file for file in files(folder)}
+    stems = {stem + end for stem in found for end in APART}
+    return {stem: file for stem, file in found.items() if stem in stems}
 
 
 def two_of(path: Path) -> tuple[Path, Path] | None:
-    inner = {folder.name.lower(): folder for folder in folders(path)}
+    return two_among({folder.name.lower(): folder for folder in folders(path)})
+
+
+def two_among(inner: dict[str, Path]) -> tuple[Path, Path] | None:
+    """The folders of pictures and of masks among those of these names."""
     pictures = next((inner[name] for name in PICTURES if name in inner), None)
     masks = sorted(
         (name for name in MASKS if name in inner), key=lambda n: n != "segmentationclass"
@@ -97,7 +137,7 @@ def read(path: Path, task: Task | None = None) -> Dataset:
     masks = [mask for listed in found.values() for _, mask in listed]
     if not masks:
         raise ValueError(f"{path}: no mask has the name of a picture; name both alike")
-    key = key_of(path, masks, problems)
+    key = key_of(path, written_key(path, masks[0].parent), masks, problems)
     splits = {
         split: Listed(as_sample(path, picture, mask, key) for picture, mask in listed)
         for split, listed in found.items()
@@ -116,6 +156,9 @@ def match(root: Path, pair: Pairs, problems: list[Problem]) -> Iterator[tuple[Pa
     """Each picture with its mask; what is alone becomes a problem."""
     pictures = {file.stem: file for file in files(pair.pictures)}
     masks = {file.stem: file for file in files(pair.masks)}
+    if pair.pictures == pair.masks:
+        masks = masks_among(pair.masks)
+        pictures = {stem: file for stem, file in pictures.items() if stem not in masks}
     for name in pair.names if pair.names is not None else pictures:
         mask = next((masks.pop(name + end) for end in ENDS if name + end in masks), None)
         if mask is None or name not in pictures:
@@ -131,9 +174,8 @@ def match(root: Path, pair: Pairs, problems: list[Problem]) -> Iterator[tuple[Pa
             problems.append(Problem(where.as_posix(), "is a mask without a picture", "delete it"))
 
 
-def key_of(path: Path, masks: Sequence[Path], problems: list[Problem]) -> Key:
+def key_of(path: Path, written: Key, masks: Sequence[Path], problems: list[Problem]) -> Key:
     """What is written beside the masks, and what they show."""
-    written = written_key(path)
     coloured, codes = survey(masks, MOST if not written.labels else LOOKED, problems)
     black = (0, 0, 0)
     if coloured or sparse(codes, len(written.labels)):
@@ -154,12 +196,14 @@ def key_of(path: Path, masks: Sequence[Path], problems: list[Problem]) -> Key:
         found = written.labels if len(written.labels) == len(colours) else ()
         if not found and len(written.labels) == len(colours) - 1:
             found = ("background", *written.labels)
+        if colours == [black, (VOID, VOID, VOID)]:
+            return Key(found or ("background", "foreground"), tuple(colours))
         named = ("background", *("#{:02x}{:02x}{:02x}".format(*c) for c in colours[1:]))
         return Key(found or named, tuple(colours))
     if written.labels:
         return Key(written.labels)
     most = max((code & 255 for code in codes if code & 255 != VOID), default=0)
-    if "segmentationclass" in masks[0].parent.name.lower() and most <= len(VOC):
+    if "segmentationclass" in masks[0].parent.name.lower() and len(VOC) // 2 < most <= len(VOC):
         return Key(("background", *VOC))
     return Key(("background", *(f"class {number}" for number in range(1, most + 1))))
 
@@ -194,14 +238,25 @@ def survey(masks: Sequence[Path], most: int, problems: list[Problem]) -> tuple[b
     return coloured, codes
 
 
-def written_key(path: Path) -> Key:
+def written_key(path: Path, masks: Path) -> Key:
     """Names and colours in a CSV or labelmap.txt, or names alone in labels.txt."""
-    tables = [*files(path, ".csv"), *files(path, "labelmap.txt")]
+    tables = [*files(path, ".csv"), *files(path, "labelmap.txt"), *files(masks, "_classes.csv")]
     for table in tables:
+        if names := numbered_names(table):
+            return Key(names)
         if rows := [*coloured_rows(table)]:
             return Key(tuple(name for name, _ in rows), tuple(colour for _, colour in rows))
-    names = ("labels.txt", "classes.txt", "codes.txt", "label_names.txt")
-    return Key(read_names(*(path / name for name in names)))
+    listed = ("labels.txt", "classes.txt", "codes.txt", "label_names.txt")
+    return Key(read_names(*(path / name for name in listed)))
+
+
+def numbered_names(table: Path) -> tuple[str, ...]:
+    """Of lines like "2, cat", as Roboflow writes them under "Pixel Value, Class"."""
+    rows = [[cell.strip() for cell in line.split(",", 1)] for line in read_lines(table, 1 << 22)]
+    if not rows or [cell.lower() for cell in rows[0]] != ["pixel value", "class"]:
+        return ()
+    names = {int(row[0]): row[1] for row in rows[1:] if len(row) == 2 and row[0] in NUMBERS}
+    return tuple(names.get(n, f"class {n}") for n in range(max(names, default=-1) + 1))
 
 
 def coloured_rows(table: Path) -> Iterator[tuple[str, Colour]]:
