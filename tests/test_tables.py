@@ -76,6 +76,16 @@ def test_a_picture_has_one_class(tmp_path: Path) -> None:
     ]
 
 
+def test_a_column_for_each_class(tmp_path: Path) -> None:
+    for name in "abc":
+        picture(tmp_path / f"{name}.jpg")
+    lines = "image,MEL,NV,BCC\na,1.0,0.0,0.0\nb,0.0,0.0,1.0\nc,1.0,1.0,0.0\n"
+    data = read(text(tmp_path / "x.csv", lines))
+    assert data.labels == ("BCC", "MEL")
+    assert [(s.name, s.kind) for s in data.splits["all"]] == [("a.jpg", 1), ("b.jpg", 0)]
+    assert [p.what for p in data.problems] == ["line 4 has not one class alone: c,1.0,1.0,0.0"]
+
+
 def test_what_is_handed_in_is_no_truth(tmp_path: Path) -> None:
     picture(tmp_path / "a.jpg")
     text(tmp_path / "train.csv", "id,label\na,dog\n")

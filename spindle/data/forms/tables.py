@@ -36,6 +36,7 @@ CORNERS = (
     ("xmin", "ymin", "xmax", "ymax"), ("x_min", "y_min", "x_max", "y_max"),
     ("x1", "y1", "x2", "y2"), ("left", "top", "right", "bottom"),
 )  # fmt: skip
+YES, NO = ("1", "1.0"), ("0", "0.0", "")
 ENDINGS = (".csv", ".tsv")
 HEAD = 50  # rows that tell what a column holds
 MOST = 100_000  # a number larger than this is no class
@@ -48,13 +49,25 @@ class Columns:
     split: int | None = None
     group: int | None = None
     corners: tuple[int, ...] = ()  # left, top, right, bottom of a thing in the picture
+    kinds: tuple[
+        str, ...
+    ] = ()  # each in a column of its own from `label` on, with 1 in one of them
     headed: bool = True
 
     @property
     def needed(self) -> int:
         """How many cells a line has at least."""
-        known = (self.path, self.label, self.split, self.group, *self.corners)
+        last = self.label + max(len(self.kinds) - 1, 0)
+        known = (self.path, last, self.split, self.group, *self.corners)
         return 1 + max(place for place in known if place is not None)
+
+    def label_in(self, row: Sequence[str]) -> str:
+        """The class that a line is of; nothing where it is of none, or of several."""
+        if not self.kinds:
+            return row[self.label]
+        marks = row[self.label : self.label + len(self.kinds)]
+        named = [kind for kind, mark in zip(self.kinds, marks) if mark in YES]
+        return named[0] if len(named) == 1 else ""
 
 
 @dataclass(frozen=True)
@@ -130,13 +143,18 @@ def columns(rows: Sequence[Sequence[str]]) -> Columns | None:
     labels = [i for i in places_of(header, LABELS) if i not in paths[:1]]
     if paths and not labels and len(header) == 2:
         labels = [1 - paths[0]]
-    if not paths or not labels:
+    kinds: tuple[str, ...] = ()
+    if paths and not labels and len(header) > 2:
+        marked = [i for i in range(len(header)) if body and all(r[i] in (*YES, *NO) for r in body)]
+        if marked and marked == [*range(marked[0], len(header))] and paths[0] < marked[0]:
+            labels, kinds = marked[:1], tuple(rows[0][marked[0] :])
+    if not paths or not labels or (kinds and len(kinds) < 2):
         return None
     split, group = places_of(header, SPLITS), places_of(header, GROUPS)
     boxes = [found for words in CORNERS if len(found := places_of(header, words)) == 4]
     return Columns(
         paths[0], labels[0], next(iter(split), None), next(iter(group), None),
-        tuple(boxes[0]) if boxes else (),
+        tuple(boxes[0]) if boxes else (), kinds,
     )  # fmt: skip
 
 
@@ -236,13 +254,14 @@ def lines_of(
         whole_line = len(row) >= columns.needed and row[columns.path]
         corners = tuple(row[place] for place in columns.corners) if boxed and whole_line else ()
         nothing = bool(corners) and not any(corners)
-        if not whole_line or not (row[columns.label] or nothing):
-            what = f"line {number} has no path or no label: {','.join(row)[:60]}"
+        if not whole_line or not (columns.label_in(row) or nothing):
+            lacks = "not one class alone" if columns.kinds else "no path or no label"
+            what = f"line {number} has {lacks}: {','.join(row)[:60]}"
             problems.append(Problem(file.name, what, "complete it, or take it out"))
             continue
         split = row[columns.split] if columns.split is not None else ""
         group = row[columns.group] if columns.group is not None else ""
-        label = row[columns.label]
+        label = columns.label_in(row)
         found.append(
             Line(
                 file.name,
