@@ -29,7 +29,7 @@ from spindle.training import loop, start
 from spindle.training.checkpoint import NAME
 from spindle.training.lock import alone
 from spindle.training.recipe import RECIPES, Recipe
-from spindle.training.run import LEARNING, Moment, Watch, quiet
+from spindle.training.run import ENDED, LEARNING, Moment, Watch, quiet
 from spindle.training.start import train
 from spindle.training.transfer import begin
 from tests.test_recipe import TASKS, lessons
@@ -170,7 +170,9 @@ def test_a_finished_run_is_not_begun_again(tmp_path: Path) -> None:
         lessons("classify", 16, judged=4), tmp_path, SHORT, width=0.1, size=64, device="cpu",
         watch=said.append,
     )  # fmt: skip
-    assert not said and (tmp_path / "metrics.jsonl").stat().st_mtime_ns == before
+    assert [moment.phase for moment in said] == [ENDED] and (
+        tmp_path / "metrics.jsonl"
+    ).stat().st_mtime_ns == before
     assert again.metrics["top1"] >= 0
     with pytest.raises(ValueError, match=r"was begun with seed 7, not 1: .* another --out"):
         run(tmp_path, replace(SHORT, seed=1))
@@ -250,6 +252,29 @@ def test_a_picture_deleted_half_way_is_named_and_the_run_goes_on_once_it_is_back
     files[3].write_bytes(content)
     go("run")
     assert bits(tmp_path / "run") == bits(tmp_path / "whole")
+
+
+@pytest.mark.parametrize("recipe", [SHORT, RECIPES["frozen"]])
+def test_a_picture_that_was_broken_before_is_told_with_its_cure(
+    tmp_path: Path, recipe: Recipe
+) -> None:
+    data = lessons("classify", 16, judged=4)
+    broken = [*data.splits["train"], Sample(b"<html>", "web.jpg", 0)]
+    data = replace(data, splits=data.splits | {"train": Listed(broken)})
+    with pytest.raises(ValueError, match=r"^web\.jpg: .* any kind I know; put it right, or leave"):
+        train(data, tmp_path, recipe, width=0.1, size=64, device="cpu")
+
+
+@pytest.mark.parametrize(("part", "words"), [("train", "to learn"), ("val", "to be judged by")])
+def test_boxes_of_which_there_are_none_are_told_of_at_once(
+    tmp_path: Path, part: str, words: str
+) -> None:
+    data = lessons("detect", 4)
+    empty = Listed(replace(sample, objects=None) for sample in data.splits[part])
+    data = replace(data, splits=data.splits | {part: empty})
+    with pytest.raises(ValueError, match=f"marks nothing in its part {part}, .* nothing {words}"):
+        train(data, tmp_path / "run", SHORT, width=0.1, size=64, device="cpu")
+    assert not (tmp_path / "run").exists()
 
 
 CHILD = """

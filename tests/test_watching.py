@@ -9,7 +9,7 @@ import pytest
 from PIL import Image as Pillow
 
 from spindle.app.watching import Watcher
-from spindle.training.run import LEARNING, LOG, Moment
+from spindle.training.run import ENDED, LEARNING, LOG, Moment
 
 ROW = {"epoch": 1, "step": 4, "time": 1.7e9, "train_loss": 0.5, "top1": 0.75, "top5": 1.0}
 
@@ -43,6 +43,13 @@ def test_elsewhere_there_is_silence_and_the_same_files(
     with Pillow.open(tmp_path / "curves.png") as picture:
         assert picture.width > picture.height
     assert (tmp_path / "events.out.tfevents.spindle").stat().st_size > 100
+
+
+def test_a_run_that_had_ended_is_said_to_have(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    Watcher(tmp_path, "classify")(Moment(ENDED, 1, 1))
+    assert "had ended, and is not begun again" in capsys.readouterr().err
 
 
 def test_a_run_that_goes_on_counts_the_time_of_its_own_steps(tmp_path: Path) -> None:

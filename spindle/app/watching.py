@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from io import BytesIO
 from pathlib import Path
 from typing import Any
@@ -12,7 +13,7 @@ from spindle.app.progress import Bar
 from spindle.data.metrics import HEADLINE
 from spindle.model import atomic
 from spindle.model.heads import Task
-from spindle.training.run import LEARNING, LOG, Moment
+from spindle.training.run import ENDED, LEARNING, LOG, Moment
 
 BESIDE: dict[Task, tuple[str, ...]] = {  # the headline, worth a look
     "classify": ("top5",),
@@ -31,6 +32,13 @@ class Watcher:
         self.bar = self.learning = Bar(LEARNING, 0)
 
     def __call__(self, moment: Moment) -> None:
+        if moment.phase == ENDED:
+            print(
+                f"spindle: the run in {self.folder} had ended, and is not begun again; "
+                f"to learn anew, choose another --out",
+                file=sys.stderr,
+            )
+            return
         if moment.phase != self.bar.title:
             self.bar.end()
             self.bar = self.learning if moment.phase == LEARNING else Bar(moment.phase, 0)

@@ -122,11 +122,15 @@ class Lessons(Dataset[Any]):
         try:
             return self.prepare(item)
         except (ValueError, OSError) as error:
-            sample = item.sample if isinstance(item, Item) else item
-            return Bad(
-                f"{sample.name}: {error}; put it right, or leave it out by "
-                f"spindle check --fix, then go on with the same command"
-            )
+            return Bad(with_cure(item.sample if isinstance(item, Item) else item, error))
+
+
+def with_cure(sample: Sample, error: Exception) -> str:
+    """What is wrong with a sample, and what can be done."""
+    return (
+        f"{sample.name}: {error}; put it right, or leave it out by "
+        f"spindle check --fix, then go on with the same command"
+    )
 
 
 @dataclass(frozen=True)

@@ -22,6 +22,7 @@ from spindle.training.recipe import Recipe, counts_anew, variety
 
 MODEL, LOG = "model.safetensors", "metrics.jsonl"
 LEARNING = "learning"  # the phase that all others interrupt
+ENDED = "ended before"  # the phase of a run that has nothing more to do
 COUNTED = 16  # batches from which the statistics of batch norm are counted
 Row = dict[str, Any]
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import AbstractContextManager, nullcontext, suppress
 from dataclasses import asdict, replace
 from itertools import islice
 from math import log
@@ -10,17 +10,19 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
+from spindle.data.augment import unjudged
 from spindle.data.datasets import parted
 from spindle.data.preprocess import open_picture
-from spindle.data.samples import Dataset, Samples
+from spindle.data.samples import Dataset, Listed, Sample, Samples
 from spindle.model import weights
 from spindle.model.cores import cores
 from spindle.model.ops import Fit, Image
 from spindle.model.weights import Model, Weights, digest, initial
 from spindle.training import checkpoint
 from spindle.training import recipe as recipes
-from spindle.training.feed import Show, alive
+from spindle.training.feed import Show, alive, with_cure
 from spindle.training.frozen import features, fit_classifier, refit, with_last
 from spindle.training.judging import judged
 from spindle.training.layout import has_bf16, hold_memory
@@ -29,7 +31,7 @@ from spindle.training.loop import teach
 from spindle.training.machines import Machine, joined
 from spindle.training.norms import estimate, normed, normless
 from spindle.training.recipe import Recipe
-from spindle.training.run import MODEL, Moment, Run, Watch, quiet
+from spindle.training.run import ENDED, MODEL, Moment, Run, Watch, quiet
 from spindle.training.transfer import begin
 
 LOCK = ".lock"  # beside what the run leaves
@@ -60,6 +62,12 @@ def train(
     for label in data.labels:
         if not label.isprintable():
             raise ValueError(f"{data.path} has the label {label!r}: rename it, it is no plain text")
+    for part in ("train", "val"):
+        if data.task == "detect" and marks_nothing(data.splits[part]):
+            raise ValueError(
+                f"{data.path} marks nothing in its part {part}, so there is nothing to "
+                f"{'learn' if part == 'train' else 'be judged by'}: spindle check shows why"
+            )
     folder = Path(out)
     folder.mkdir(parents=True, exist_ok=True)
     hold_memory()
@@ -77,6 +85,7 @@ def train(
         with sole(folder, machine), alive():
             state = checkpoint.load(folder, settings)
             if state and "learner" not in state:
+                watch(Moment(ENDED, 1, 1))
                 return weights.load(folder / MODEL)
             run = Run(folder, data, recipe, machine, graph, notes, settings, watch)
             if recipe.cached and graph.of_bytes:
@@ -93,6 +102,14 @@ def train(
             return teach(run, first, teacher, state)
 
 
+def marks_nothing(samples: Samples) -> bool:
+    """Whether it is known that no picture says where anything is."""
+    if not isinstance(samples, Listed):
+        return False
+    marked = (sample.objects for sample in samples if sample.objects is not None)
+    return all(unjudged(objects).all() for objects in marked)
+
+
 def sole(folder: Path, machine: Machine) -> AbstractContextManager[None]:
     """No other run in this folder meanwhile."""
     busy = f"another run is at work in {folder}: wait until it has ended, or choose another --out"
@@ -101,7 +118,10 @@ def sole(folder: Path, machine: Machine) -> AbstractContextManager[None]:
 
 def fitting(samples: Samples, image: Image) -> Fit:
     """How classes' pictures come to the network's size: whole where that distorts none of them."""
-    sizes = [open_picture(sample.picture).size for sample in islice(samples, A_FEW)]
+    sizes = []
+    for sample in islice(samples, A_FEW):
+        with suppress(ValueError):  # what cannot be read is told of once it is learned from
+            sizes.append(open_picture(sample.picture).size)
     aspect = image.width / image.height
     alike = all(abs(log(wide / high / aspect)) < ALIKE for wide, high in sizes)
     return "stretch" if alike else "crop"
@@ -115,8 +135,15 @@ def last_layer(run: Run, first: Weights, teacher: Model | None) -> Model:
     if teacher:
         raise ValueError("a last layer alone learns from no teacher: leave out one of the two")
     train = list(data.splits["train"])
+
+    def see(sample: Sample) -> NDArray[np.uint8]:
+        try:
+            return Show(graph.image)(sample).pixels
+        except ValueError as error:
+            raise ValueError(with_cure(sample, error)) from None
+
     rows = features(
-        graph, first, train, lambda sample: Show(graph.image)(sample).pixels,
+        graph, first, train, see,
         mirrored=len(train) < FEW, workers=cores(), device=str(run.machine.device),
         show=lambda done: run.watch(Moment("looking at pictures", done, len(train))),
     )  # fmt: skip
