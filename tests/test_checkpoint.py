@@ -26,8 +26,13 @@ def test_a_new_folder_has_no_state(tmp_path: Path) -> None:
 
 
 def test_another_runs_state_is_not_taken(tmp_path: Path) -> None:
+    checkpoint.save(tmp_path, {"settings": SETTINGS, "learner": {}})
+    with pytest.raises(ValueError, match=r"begun with rate 0.1, not 0.2: say .* another --out"):
+        checkpoint.load(tmp_path, SETTINGS | {"rate": 0.2})
     checkpoint.save(tmp_path, {"settings": SETTINGS})
-    with pytest.raises(ValueError, match=r"begun with rate 0.1, not 0.2: .* another --out"):
+    with pytest.raises(
+        ValueError, match=r"not 0.2: it has ended; choose another --out .*--weights"
+    ):
         checkpoint.load(tmp_path, SETTINGS | {"rate": 0.2})
 
 

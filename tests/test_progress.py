@@ -9,7 +9,7 @@ from types import SimpleNamespace
 import pytest
 
 from spindle.app import progress
-from spindle.app.progress import Bar
+from spindle.app.progress import Bar, counted, spelt
 
 
 class Terminal(io.StringIO):
@@ -50,6 +50,15 @@ def test_a_bar_fills(terminal: Terminal) -> None:
     assert last_line(terminal) == f"looking {'█' * 24} 4/4 pictures, 0 s left"
     bar.end()
     assert last_line(terminal) == ""
+
+
+def test_numbers_and_times_are_said_as_one_thinks_of_them() -> None:
+    assert [counted(n) for n in (0.12345, 3, 99.99, 123456, 1300000)] == [
+        "0.1235", "3", "99.99", "123456", "1300000",
+    ]  # fmt: skip
+    assert [spelt(s) for s in (0, 95.2, 119.9, 120, 3599, 7170, 11100, 200000)] == [
+        "0 s", "95 s", "120 s", "2 min", "60 min", "2 h 00 min", "3 h 05 min", "55 h 33 min",
+    ]  # fmt: skip
 
 
 def test_no_time_is_foretold_before_anything_is_done(terminal: Terminal) -> None:

@@ -14,6 +14,19 @@ def bar(share: float, width: int = 24) -> str:
     return "█" * (eighths // 8) + BLOCKS[eighths % 8].strip()
 
 
+def counted(number: float) -> str:
+    """Four digits, or as many as stand before the point."""
+    return f"{number:.4g}" if number < 1000 else f"{number:.0f}"
+
+
+def spelt(seconds: float) -> str:
+    """A time as one thinks of it: 95 s, 12 min, 3 h 05 min."""
+    minutes = round(seconds / 60)
+    if seconds < 120:
+        return f"{seconds:.0f} s"
+    return f"{minutes} min" if minutes < 120 else f"{minutes // 60} h {minutes % 60:02} min"
+
+
 class Bar:
     """A bar that redraws itself at most ten times a second."""
 
@@ -30,12 +43,12 @@ class Bar:
             return
         self.shown = now
         share = min(done / self.total, 1.0) if self.total else 0.0
-        count = f"{done / self.scale:.4g}"
-        count += f"/{self.total / self.scale:.4g}" if self.total else ""
+        count = counted(done / self.scale)
+        count += f"/{counted(self.total / self.scale)}" if self.total else ""
         line = f"{self.title} {bar(share):<24} {count} {self.unit}".rstrip()
         if self.total and done > self.first:
             left = (now - self.began) * max(self.total - done, 0) / (done - self.first)
-            line += f", {left:.0f} s left"
+            line += f", {spelt(left)} left"
         line = "".join(c if c.isprintable() else "?" for c in f"{line} {said}".rstrip())
         room = shutil.get_terminal_size().columns - 1  # a line that wraps cannot be taken back
         sys.stderr.write(f"\r\x1b[K{line[:room]}")

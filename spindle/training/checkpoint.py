@@ -38,8 +38,11 @@ def load(run: Path, settings: dict[str, Any]) -> State | None:
         ) from None
     for name in sorted(set(before) | set(settings)):
         if before.get(name) != settings.get(name):
+            again = "say the same again to go on with it, or choose another --out"
+            if "learner" not in state:
+                again = "it has ended; choose another --out (to teach it more, also say --weights)"
             raise ValueError(
                 f"{run} was begun with {name} {before.get(name)!r}, not {settings.get(name)!r}: "
-                f"say the same again to go on with it, or choose another --out"
+                f"{again}"
             )
     return state
