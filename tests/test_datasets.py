@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import tarfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import get_args
@@ -113,6 +114,39 @@ def test_a_list_and_shards(tmp_path: Path, data: Path) -> None:
     for shards in ("train-0000.tar.gz", "train-000{0..0}.tar.gz", "train-0000.*"):
         seen = find(data / "cifar10" / shards)
         assert seen.task == "classify" and len(seen.labels) == 10
+
+
+@pytest.mark.parametrize(
+    ("train", "val"),
+    [("train-0.tar", "val-0.tar"), ("imagenet1k-train-0.tar", "imagenet1k-validation-0.tar"),
+     ("train/0.tar", "valid/0.tar")],
+)  # fmt: skip
+def test_shards_say_their_split_anywhere(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, train: str, val: str
+) -> None:
+    monkeypatch.setenv("SPINDLE_CACHE", str(tmp_path / "cache"))
+    for name, count in ((train, 2), (val, 1)):
+        (tmp_path / "data" / name).parent.mkdir(parents=True, exist_ok=True)
+        with tarfile.open(tmp_path / "data" / name, "w") as tar:
+            for number in range(count):
+                for ending, file in (("jpg", picture(tmp_path / "1.jpg")),
+                                     ("txt", text(tmp_path / "1.txt", "cat"))):  # fmt: skip
+                    tar.add(file, f"{number}.{ending}")
+    found = find(tmp_path / "data")
+    assert {split: len(samples) for split, samples in found.splits.items()} == {
+        "train": 2, "val": 1,
+    }  # fmt: skip
+
+
+def test_a_tar_of_folders_is_to_be_unpacked(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SPINDLE_CACHE", str(tmp_path / "cache"))
+    kinds(tmp_path / "photos")
+    with tarfile.open(tmp_path / "photos.tar", "w") as tar:
+        tar.add(tmp_path / "photos", "photos")
+    with pytest.raises(ValueError, match="a tar file of folders of classes is to be unpacked"):
+        find(tmp_path / "photos.tar")
 
 
 def test_what_is_no_data_is_said(tmp_path: Path) -> None:

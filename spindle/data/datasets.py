@@ -10,7 +10,7 @@ from typing import get_args
 
 from spindle.data.forms import album, coco, folders, identities, pairs, tables, voc, yolo
 from spindle.data.forms.listing import read_list
-from spindle.data.forms.shards import find_shards
+from spindle.data.forms.shards import ENDINGS, find_shards, shards_in
 from spindle.data.parting import parted as parted
 from spindle.data.samples import Dataset
 from spindle.model.heads import Task
@@ -30,11 +30,11 @@ class Form:
 
 def is_shards(path: str | Path) -> bool:
     """A tar file, a folder of them, a pattern of their names, or an address."""
-    text, ends = str(path), (".tar", ".tar.gz", ".tgz")
-    if text.lower().endswith(ends) or "://" in text:
+    text = str(path)
+    if text.lower().endswith(ENDINGS) or "://" in text:
         return True
     # a tar beside pictures is what these were unpacked from
-    return bool(album.files(Path(path), *ends)) and not any(album.walk(Path(path)))
+    return bool(shards_in(Path(path))) and not any(album.walk(Path(path)))
 
 
 # in the order of looking: what is told by its own marks comes before what could be anything

@@ -16,6 +16,7 @@ from urllib.parse import urljoin
 import numpy as np
 from numpy.typing import NDArray
 
+from spindle.data.forms import album
 from spindle.data.forms.shard import Shard, as_sample, gathered, index, stamp, whole
 from spindle.data.forms.tar import WAIT, is_remote, walk, walk_span
 from spindle.data.samples import Dataset, Problem, Sample
@@ -173,7 +174,7 @@ def find_shards(
     problems = [Problem(shard.place, what) for shard in shards for what in shard.problems]
     if not any(shard.count for shard in shards):
         raise ValueError(
-            str(problems[0])
+            f"{problems[0]}; a tar file of folders of classes is to be unpacked first"
             if problems
             else f"there is no sample in {path}: shards hold key.jpg beside key.cls, .txt or .json"
         )
@@ -181,7 +182,7 @@ def find_shards(
     labels = find_labels(path, shards, task)
     splits: dict[str, list[Shard]] = {}
     for shard in shards:
-        splits.setdefault(split_of(shard.name), []).append(shard)
+        splits.setdefault(split_of(shard.place), []).append(shard)
     return Dataset(
         Path(path),
         "tar shards",
@@ -201,8 +202,7 @@ def expanded(path: str) -> list[str]:
         elif "://" in place:
             raise ValueError(f"{place} cannot be read: shards come from files, http and https")
         elif Path(place).is_dir():
-            inside = sorted(Path(place).iterdir())
-            found += [str(file) for file in inside if file.name.lower().endswith(ENDINGS)]
+            found += map(str, shards_in(Path(place)))
         elif Path(place).exists() or not re.search(r"[*?\[]", place):
             found.append(place)
         else:
@@ -212,6 +212,14 @@ def expanded(path: str) -> list[str]:
     if not found:
         raise ValueError(f"there is no shard at {path}: its files end with {', '.join(ENDINGS)}")
     return found
+
+
+def shards_in(folder: Path) -> list[Path]:
+    """Those in a folder; else those in its folders of splits."""
+    parts = [inner for inner in album.folders(folder) if album.split_of(inner.name)]
+    return album.files(folder, *ENDINGS) or [
+        file for inner in parts for file in album.files(inner, *ENDINGS)
+    ]
 
 
 def braces(path: str) -> list[str]:
@@ -230,10 +238,11 @@ def braces(path: str) -> list[str]:
     ]
 
 
-def split_of(name: str) -> str:
-    """train-0001.tar is of "train"; what does not say is of "all"."""
-    said = re.match(r"(train|val|test)[a-z]*[-_.]", name.lower())
-    return said[1] if said else "all"
+def split_of(place: str) -> str:
+    """train-0001.tar, imagenet-train-01.tar and train/01.tar are of "train"; others of "all"."""
+    folder, _, name = place.partition("?")[0].rpartition("/")
+    words = (*re.split(r"[-_.]", name), folder.rpartition("/")[2])
+    return next((split for word in words if (split := album.split_of(word))), "all")
 
 
 def common_task(path: str | Path, shards: Iterable[Shard]) -> Task:
