@@ -7,7 +7,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from spindle.compiler import pipeline
+from spindle.compiler import build, pipeline
+from spindle.compiler.library import MOST_THREADS
 from spindle.compiler.targets import FOREIGN, target
 from spindle.model.family import mobilenet_v2
 from spindle.model.graph import PAPER, Builder, Graph
@@ -43,6 +44,13 @@ def test_the_same_model_gives_the_same_text() -> None:
 def test_no_threads_run_nothing(threads: int) -> None:
     with pytest.raises(ValueError, match=f"{threads} threads run nothing: say 1 or more"):
         pipeline.compile(model(), target("c"), threads=threads)
+
+
+def test_no_more_threads_than_a_pool_has() -> None:
+    with pytest.raises(ValueError, match="1000 threads cannot share a picture: say 64 or fewer"):
+        pipeline.compile(model(), target("c"), threads=1000)
+    pool = (build.HEADERS / "kernels" / "pool.h").read_text()
+    assert f"pool_most = {MOST_THREADS}," in pool
 
 
 def test_a_pass_that_loses_something_is_caught(monkeypatch: pytest.MonkeyPatch) -> None:

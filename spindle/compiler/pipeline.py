@@ -12,6 +12,7 @@ from spindle.compiler.cast import cast
 from spindle.compiler.emit import emit
 from spindle.compiler.fold import fold
 from spindle.compiler.fuse import fuse
+from spindle.compiler.library import MOST_THREADS
 from spindle.compiler.place import place
 from spindle.compiler.schedule import CACHE, Limits, Plan, schedule
 from spindle.compiler.source import Source
@@ -85,6 +86,8 @@ def settled(
     """The plan: measured here, or remembered from when it was, or reckoned."""
     if threads < 1:
         raise ValueError(f"{threads} threads run nothing: say 1 or more")
+    if threads > MOST_THREADS:
+        raise ValueError(f"{threads} threads cannot share a picture: say {MOST_THREADS} or fewer")
     here = target.name == "native"
     if tune and not here:
         raise ValueError(f"plans for {target.name} cannot be measured here: leave --tune away")
