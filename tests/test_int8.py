@@ -16,8 +16,8 @@ from spindle.compiler import build, reference
 from spindle.compiler.pipeline import passed
 from spindle.compiler.schedule import Limits
 from spindle.compiler.targets import AVX2, AVX512, I8MM, NEON, PLAIN, WASM, Isa, target
-from spindle.model.graph import Graph
-from spindle.model.ops import Conv
+from spindle.model.graph import Builder, Graph
+from spindle.model.ops import Conv, Deconv
 from spindle.model.weights import Weights
 from tests import drawn
 from tests.abroad import in_wasm, needed, on_arm, on_cortex
@@ -100,6 +100,37 @@ def test_every_task_in_bytes(name: str) -> None:
     for threads, network in enumerate(built(sources), 1):
         for picture in pictures(graph, 1):
             judged(*model, picture, network.run(picture, threads))
+
+
+def loud(kernel: int, stride: int, rows: tuple[int, ...]) -> tuple[Graph, Weights]:
+    """All of a white picture counts as much as can be, in these rows of a filter's taps.
+
+    With a stride it is a transposed convolution, whose phases have some of the rows each.
+    """
+    g = Builder((12, 12))
+    x, deep = g.image, f"deep{kernel}"
+    if stride == 1:
+        x = g.conv(x, deep, 3, kernel, groups=3, act="relu6", norm=None)
+    else:
+        x = g.add(Deconv(deep, (x,), 3, kernel, stride, 1, 3, 2, None, "relu6"))
+    graph = g.graph(g.conv(x, "sums", 4, act=None, norm=None))
+    model, numbers = gridded(graph, settled(graph))
+    taps = np.zeros((3, kernel, kernel, 1), np.float32)
+    taps[:, list(rows)] = 1
+    numbers[f"{deep}.weight"], numbers[f"{deep}.bias"] = taps, np.full(3, -4.0, np.float32)
+    numbers[f"{deep}.step"] = np.full(3, 1 / (127 * 127.5), np.float32)  # 127 for each tap
+    numbers[f"{deep}.scale"] = np.full(3, 6 / 255, np.float32)
+    return model, numbers
+
+
+@pytest.mark.parametrize("isa", ISAS, ids=lambda isa: isa.name)
+def test_the_loudest_filters_do_not_saturate(isa: Isa) -> None:
+    models = [loud(3, 1, (0, 2)), loud(3, 1, (1,)), loud(5, 1, (1, 3, 4)), loud(6, 2, (0, 4))]
+    sources = [emitted(*model, isa, 1, f"m{number}") for number, model in enumerate(models)]
+    for network, model in zip(built(sources, isa), models, strict=True):
+        white = np.full(model[0].input.shape, 255, np.uint8)
+        for picture in (white, pictures(model[0], 3)[0]):
+            assert judged(*model, picture, network.run(picture)) == 1
 
 
 @pytest.mark.parametrize("seed", range(6))

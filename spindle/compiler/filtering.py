@@ -166,7 +166,8 @@ def deep(op: Conv, writer: Writer) -> int:
     """Numbers of 32 bits for each channel."""
     taps = side(op)
     if op.whole:
-        return 3 + taps * -(-taps // QUAD) * (1 if writer.narrow(op) else 2)
+        parts = 2 if writer.isa.parted and not writer.narrow(op) else 1
+        return 3 + taps * -(-taps // QUAD) * parts
     return 1 + taps * taps
 
 

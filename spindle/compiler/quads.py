@@ -73,16 +73,16 @@ def filters(op: Conv, weights: Weights, known: dict[str, Grid], isa: Isa, groups
     block = GROUP * isa.lanes
     order = columnwise(isa.lanes)
     parts: list[Array] = []
-    narrow = not isa.parted or holds(columns(exact[..., 0]))
-    for head, kernel in zip(heads(op, weights, known, isa), kernels(op, exact), strict=True):
-        quads = columns(kernel[..., 0])
+    each = [columns(kernel[..., 0]) for kernel in kernels(op, exact)]
+    narrow = all(holds(quads) for quads in each)
+    for head, quads in zip(heads(op, weights, known, isa), each, strict=True):
         for group in range(groups):
             here = slice(group * block, (group + 1) * block)
             parts += [filled(values[here], block)[order] for values in head]
             some = filled(quads[here], block)[order]
             some = some.reshape(2, 2, isa.lanes, -1, QUAD)  # half, vector, channel
             some = some.transpose(0, 3, 1, 2, 4)
-            parts.append(some if narrow else parted(some))
+            parts.append(parted(some) if isa.parted and not narrow else some)
     return Packed(joined(parts), narrow)
 
 
