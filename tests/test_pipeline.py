@@ -53,6 +53,12 @@ def test_no_more_threads_than_a_pool_has() -> None:
     assert f"pool_most = {MOST_THREADS}," in pool
 
 
+def test_no_wider_pictures_than_can_be_fitted() -> None:
+    graph = mobilenet_v2(0.1, (1, 70_000), classes=2)
+    with pytest.raises(ValueError, match="look at 16384 pixels a side, not at 70000 x 1"):
+        pipeline.compile(Model(graph, initial(graph), "classify"), target("c"))
+
+
 def test_a_pass_that_loses_something_is_caught(monkeypatch: pytest.MonkeyPatch) -> None:
     def careless(graph: Graph, numbers: Weights) -> tuple[Graph, Weights]:
         return graph, {name: array for name, array in numbers.items() if name != "logits.bias"}

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
+from spindle.compiler.api import LARGEST
 from spindle.compiler.budget import within
 from spindle.compiler.cast import cast
 from spindle.compiler.emit import emit
@@ -61,6 +62,11 @@ def refuse(graph: Graph) -> None:
     """A sentence for what the C cannot say; none of the house's networks asks for it."""
     if graph.input.shape[2] != 3:
         raise ValueError(f"compiled networks read RGB, this one {graph.input.shape[2]} channels")
+    if max(graph.input.shape[:2]) > LARGEST:
+        high, wide, _ = graph.input.shape
+        raise ValueError(
+            f"compiled networks look at {LARGEST} pixels a side, not at {wide} x {high}"
+        )
     readers = Counter(tensor.name for op in graph.ops for tensor in op.inputs)
     makers = {op.name: op for op in graph.ops}
     for op in graph.ops:
