@@ -104,6 +104,7 @@ def test_bad_files_are_told(tmp_path: Path) -> None:
     room = folder.write(trivial.source(), target("c"), tmp_path / "c")
     words = [*ANY[0], "-std=c11", "main.c", "model.c", "-o", "main"]
     subprocess.run(words, cwd=room, check=True)
+    (room / "longer.bin").write_bytes(bytes(4 * trivial.WEIGHTS.nbytes))
     for content, weights in (
         (b"P5 4 3 255\n" + bytes(36), "weights.bin"),
         (b"P6 4 3 255\n" + bytes(35), "weights.bin"),
@@ -111,6 +112,7 @@ def test_bad_files_are_told(tmp_path: Path) -> None:
         (b"P6 -4 3 255\n" + bytes(36), "weights.bin"),
         (b"", "weights.bin"),
         (b"P6 4 3 255\n" + bytes(36), "gone.bin"),
+        (b"P6 4 3 255\n" + bytes(36), "longer.bin"),  # another network's
     ):
         (room / "p.ppm").write_bytes(content)
         done = subprocess.run(["./main", weights, "p.ppm"], cwd=room, capture_output=True)

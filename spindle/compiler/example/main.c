@@ -29,9 +29,10 @@ static void *read_weights(const char *name)
     FILE *file = fopen(name, "rb");
     void *weights = aligned(WEIGHTS_BYTES);
     const size_t got = file && weights ? fread(weights, 1, WEIGHTS_BYTES, file) : 0;
+    const int whole = got == WEIGHTS_BYTES && getc(file) == EOF;
     if (file)
         fclose(file);
-    return got == WEIGHTS_BYTES ? weights : NULL;
+    return whole ? weights : NULL;
 }
 
 static int read_number(FILE *file) /* the next in the header of a PPM; -1 where there is none */
