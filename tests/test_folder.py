@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 
 from spindle.compiler import folder
 from spindle.compiler.targets import target
+from spindle.model import atomic
 from tests import trivial
 
 PICTURE = np.arange(36, dtype=np.uint8).reshape(3, 4, 3)  # sums 198, 210, 222
@@ -153,6 +154,25 @@ def test_nothing_of_anybody_else_is_written_over(tmp_path: Path) -> None:
         folder.write(trivial.source(), target("c"), room / "model.c")
     (tmp_path / "empty").mkdir()
     folder.write(trivial.source(), target("c"), tmp_path / "empty")
+
+
+@pytest.mark.parametrize("done", range(5))
+def test_what_a_full_disk_has_left_can_be_finished(
+    tmp_path: Path, done: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    room, usual, written = tmp_path / "c", atomic.write, list[Path]()
+
+    def full(path: Path, content: bytes) -> None:
+        if len(written) == done:
+            raise OSError(28, "No space left on device", str(path))
+        written.append(path)
+        usual(path, content)
+
+    monkeypatch.setattr(atomic, "write", full)
+    with pytest.raises(OSError, match="No space left"):
+        folder.write(trivial.source(), target("c"), room)
+    monkeypatch.setattr(atomic, "write", usual)
+    folder.write(trivial.source(), target("c"), room)
 
 
 @some_compiler

@@ -43,7 +43,7 @@ def write(source: Source, target: Target, folder: Path) -> Path:
     """Writes the folder, over an older one of ours if it must."""
     free(folder, source.name)
     flags = FLAGS[target.isa.name]
-    files = {
+    files = {  # the header first, by which we know a folder that a full disk has left unfinished
         f"{source.name}.h": header(source, flags) + source.h,
         f"{source.name}.c": source.c,
         "answer.h": answer(source),
@@ -52,10 +52,11 @@ def write(source: Source, target: Target, folder: Path) -> Path:
         text = (HOUSE / "example" / name).read_text("utf-8").replace("model", source.name)
         files[name] = text.replace(" @FLAGS@", f" {flags}".rstrip())
     files |= {name: (HOUSE / name).read_text("utf-8") for name in included(source.c)}
-    (folder / "kernels").mkdir(parents=True, exist_ok=True)
-    atomic.write(folder / "weights.bin", source.weights)
+    folder.mkdir(parents=True, exist_ok=True)
     for name, text in files.items():
+        (folder / name).parent.mkdir(exist_ok=True)
         atomic.write(folder / name, text.encode())
+    atomic.write(folder / "weights.bin", source.weights)
     return folder
 
 
