@@ -136,6 +136,15 @@ def test_headers_are_followed_to_the_end() -> None:
     }  # fmt: skip
 
 
+@pytest.mark.skipif(not shutil.which("gcc"), reason="gcc is absent")
+def test_a_machine_that_reads_the_weights_backwards_is_refused(tmp_path: Path) -> None:
+    room = folder.write(trivial.source(), target("c"), tmp_path / "c")
+    big = ("-Wno-builtin-macro-redefined", "-D__BYTE_ORDER__=__ORDER_BIG_ENDIAN__")
+    words = ["gcc", "-std=c11", *big, "-fsyntax-only", "model.c"]
+    done = subprocess.run(words, cwd=room, capture_output=True, text=True)
+    assert done.returncode and "the weights are little-endian" in done.stderr
+
+
 def test_wider_vectors_are_asked_for(tmp_path: Path) -> None:
     room = folder.write(trivial.source(), target("x86-64-v3"), tmp_path / "c")
     for name in ("Makefile", "CMakeLists.txt", "model.h"):

@@ -10,6 +10,10 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#if defined(__BYTE_ORDER__) && __BYTE_ORDER__ != __ORDER_LITTLE_ENDIAN__
+#error "the weights are little-endian, this machine is not"
+#endif
+
 #define INLINE static inline __attribute__((always_inline, unused))
 
 #if defined(__AVX512F__) && !defined(SPINDLE_PLAIN)
