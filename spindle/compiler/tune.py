@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from spindle.compiler import build
-from spindle.compiler.budget import tightened
+from spindle.compiler.budget import tightened, within
 from spindle.compiler.emit import emit
 from spindle.compiler.library import Library
 from spindle.compiler.place import place
@@ -62,8 +62,8 @@ def variants(graph: Graph, target: Target, threads: int, memory: int | None) -> 
     for plan in plans:
         if plan not in found:
             found.append(plan)
-    if not found:
-        raise ValueError(f"no plan of this network fits into {memory:,} bytes")
+    if memory is not None and not found:
+        return [within(graph, isa, threads, memory)]  # which says how much would do
     return found
 
 
@@ -98,7 +98,7 @@ def keep(plan: Plan, target: Target, memory: int | None) -> None:
 
 
 def remembered(graph: Graph, target: Target, threads: int, memory: int | None) -> Plan | None:
-    """The plan that was once the quickest on this machine; none if it no longer fits the ops."""
+    """The plan that was once the quickest on this machine; none if it no longer fits."""
     with suppress(OSError, ValueError, KeyError, TypeError):
         kept = json.loads(file(graph, target, threads, memory).read_text("utf-8"))
         ops = {op.name: op for op in graph.ops}
@@ -111,7 +111,8 @@ def remembered(graph: Graph, target: Target, threads: int, memory: int | None) -
             for one in kept
         ]
         plan = planned(graph, tuple(groups), target.isa, threads)
-        if sorted(op.name for group in plan.groups for op in group.ops) == sorted(ops):
+        whole = sorted(op.name for group in plan.groups for op in group.ops) == sorted(ops)
+        if whole and (memory is None or place(plan).bytes <= memory):
             return plan
     return None
 
