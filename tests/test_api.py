@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 
 from spindle.compiler import reference
-from spindle.compiler.api import quoted
+from spindle.compiler.api import quoted, told
 from spindle.compiler.fitting import fitted
 from spindle.model.family import mobilenet_v2
 from spindle.model.ops import Image, Op
@@ -101,6 +101,17 @@ def test_any_text_survives_as_c() -> None:
     code = ctypes.CDLL(str(room / "say.so"))
     code.say.restype = ctypes.c_char_p
     assert json.loads(code.say()) == said
+
+
+@pytest.mark.skipif("gcc" not in HERE, reason="gcc is absent")
+@pytest.mark.parametrize("labels", [3, 1000])
+def test_no_compiler_finds_what_it_knows_too_long(labels: int) -> None:
+    room = Path(tempfile.mkdtemp(dir=ROOM.name))
+    text = told({"labels": [f"label {number}" for number in range(labels)]})
+    (room / "say.c").write_text(f"{text}\nint main(void) {{ return info[0]; }}\n")
+    words = ["gcc", "-std=c11", "-Wall", "-pedantic", "-Werror", "-fsyntax-only", "say.c"]
+    done = subprocess.run(words, cwd=room, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
 
 
 @pytest.mark.skipif("gcc" not in HERE, reason="gcc is absent")

@@ -10,6 +10,7 @@ from spindle.model.ops import Image
 
 Pixels = NDArray[np.uint8]  # height x width x 3
 PRECISION = 22  # bits behind the point of a tap: 8 for the byte and 2 for overshoot stay free
+FITS = ("stretch", "crop", "pad")  # as the enum of kernels/picture.h counts them
 SUPPORT = {"bilinear": 1.0, "bicubic": 2.0}
 
 
@@ -45,9 +46,8 @@ def fill(image: Image) -> tuple[int, ...]:
 def initializer(image: Image) -> str:
     """The `struct fit` of kernels/picture.h, as C text."""
     colour = ", ".join(map(str, fill(image)))
-    cubic = int(image.resample == "bicubic")
-    size = f"{image.width}, {image.height}"
-    return f"{{{size}, fit_{image.fit}, {image.fraction!r}, {cubic}, {{{colour}}}}}"
+    fit, cubic = FITS.index(image.fit), int(image.resample == "bicubic")
+    return f"{{{image.width}, {image.height}, {fit}, {image.fraction!r}, {cubic}, {{{colour}}}}}"
 
 
 def resampled(
