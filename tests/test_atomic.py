@@ -18,6 +18,12 @@ def test_what_is_written_is_there_and_nothing_else(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == [tmp_path / "a.bin"]
 
 
+def test_a_place_without_a_folder_is_none(tmp_path: Path) -> None:
+    assert atomic.placed(tmp_path / "a.bin") == tmp_path / "a.bin"
+    with pytest.raises(ValueError, match="there is no folder .*gone for a.bin: make it first"):
+        atomic.placed(tmp_path / "gone" / "a.bin")
+
+
 @pytest.mark.parametrize("step", ["os.fsync", "pathlib.Path.replace"])
 @pytest.mark.parametrize("error", [OSError(28, "No space left on device"), KeyboardInterrupt()])
 def test_a_failure_midway_leaves_the_old_file_and_no_stray_one(

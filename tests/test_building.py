@@ -131,6 +131,21 @@ def test_what_is_no_library_is_not_written_over(file: Path) -> None:
     weights.load(file)
 
 
+def test_a_place_that_will_not_do_is_told_before_anything_is_planned(
+    file: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "theirs.so").write_bytes(b"theirs")
+    for out, said in (("gone/m.so", "there is no folder"), ("theirs.so", "no library of ours")):
+        with pytest.raises(ValueError, match=said):
+            compile_(str(file), str(tmp_path / out))
+    assert not CALLS
+
+
+def test_what_is_compiled_already_is_not_compiled_again(library: Path) -> None:
+    with pytest.raises(ValueError, match="model.so is compiled already: give the model file"):
+        compile_(str(library))
+
+
 def test_threads_where_they_cannot_share(file: Path) -> None:
     with pytest.raises(ValueError, match="on wasm32 threads cannot share a picture"):
         compile_(str(file), target="wasm32", threads=2)

@@ -78,6 +78,8 @@ def test_without_pictures_the_norms_are_asked(
         (["--calibrate", "EMPTY"], "is empty"),
         (["--calibrate", "EMPTY", "--pictures", "0"], "0 pictures show nothing"),
         (["--mixed"], "without --calibrate nothing is measured"),
+        (["--report"], "without --calibrate nothing is measured: leave out --report"),
+        (["--calibrate", "EMPTY", "-o", "gone/q.safetensors"], "there is no folder gone"),
     ],
 )
 def test_what_is_wrong_is_said_in_a_sentence(
@@ -88,3 +90,4 @@ def test_what_is_wrong_is_said_in_a_sentence(
     out = [] if "-o" in words else ["-o", str(tmp_path / "out.safetensors")]
     assert main(["quantize", kept(tmp_path), *words, *out]) == 2
     assert said in capsys.readouterr().err
+    assert not (tmp_path / "out.safetensors").exists()

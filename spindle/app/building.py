@@ -15,6 +15,7 @@ from spindle.compiler import build, folder, stamp, targets
 from spindle.compiler.library import Library
 from spindle.compiler.source import Source
 from spindle.compiler.targets import Target
+from spindle.model import atomic
 from spindle.model.weights import Model
 
 PATIENCE = 2.0  # seconds after which a person wants to hear what goes on
@@ -53,6 +54,9 @@ def compile_(
     if target == "c" and (out or not emit_c):
         raise ValueError("the target c is a folder, not a file: say --emit-c DIR, and no --out")
     chosen = targets.target("c" if portable else target or "native")
+    place, builds = Path(out or f"model{chosen.suffix}"), not (portable or emit_c or explain)
+    if builds or out:
+        vacant(place)  # told now, not after what may take minutes
     in_bytes = int8 or calibrate is not None
     chosen = brief(chosen, opened, in_bytes) if bf16 else chosen
     opened = quantize_model(opened, calibrate).model if in_bytes else opened
@@ -61,10 +65,9 @@ def compile_(
         print(compiler.explain(opened, chosen, threads, memory))
     if emit_c:
         print(f"{folder.write(source, chosen, Path(emit_c))}: the C, and how to build it")
-    if not portable and (out or not (emit_c or explain)):
-        path = build_there(source, chosen, Path(out or f"model{chosen.suffix}"))
-        size = path.stat().st_size / 1e6
-        print(f"{path}: {chosen.name}, {size:.1f} MB; works in {source.arena / 1e6:.2f} MB more")
+    if builds or out:
+        size = build_there(source, chosen, place).stat().st_size / 1e6
+        print(f"{place}: {chosen.name}, {size:.1f} MB; works in {source.arena / 1e6:.2f} MB more")
     return 0
 
 
@@ -114,11 +117,15 @@ def planned(
 
 
 def build_there(source: Source, target: Target, out: Path) -> Path:
-    """Never over anything but an older build."""
-    if out.exists() and out.stat().st_size and not stamp.ours(out):
-        raise ValueError(f"{out} is there already and is no library of ours: choose another name")
+    vacant(out)
     with saying(f"building for {target.name}"):
         return build.build(source, target, out)
+
+
+def vacant(out: Path) -> None:
+    """That a library may be written there: never over anything but an older build."""
+    if atomic.placed(out).exists() and out.stat().st_size and not stamp.ours(out):
+        raise ValueError(f"{out} is there already and is no library of ours: choose another name")
 
 
 @contextmanager

@@ -18,6 +18,7 @@ from spindle.data.judges.wording import NAMED, in_common
 from spindle.data.metrics import HEADLINE, evaluate
 from spindle.data.preprocess import Picture
 from spindle.data.results import Classification, Mask, Result
+from spindle.model import atomic
 from spindle.model.weights import Model, save
 
 JUDGES = 50  # pictures at most by which a report judges
@@ -46,6 +47,9 @@ def quantize(
     path = Path(out)
     if path.suffix != ".safetensors":
         raise ValueError(f"{path}: the name of a model file ends in .safetensors")
+    atomic.placed(path)
+    if report and not calibrate:
+        raise ValueError("without --calibrate nothing is measured: leave out --report")
     opened = open_model(model)
     made = quantize_model(opened, calibrate, method, pictures, mixed)
     save(made.model, path)
@@ -53,8 +57,6 @@ def quantize(
     size = path.stat().st_size / 1e6
     lost = f", {made.db:.1f} dB above what is lost" if made.rungs else ""
     print(f"{path}: {size:.1f} MB, {tensors} tensors of bytes, answers{lost or ' not measured'}")
-    if report and not calibrate:
-        raise ValueError(f"{path} is written, but nothing was measured: --report needs --calibrate")
     if report:
         print(show_ladder(made, mixed))
         for name, before, after in compared(opened, made.model, str(calibrate), pictures):

@@ -9,6 +9,7 @@ from typing import Any
 
 from spindle import training
 from spindle.app import hub
+from spindle.compiler.targets import LIBRARIES
 from spindle.model import tasks, weights
 from spindle.model.weights import Model, NotAModel
 
@@ -24,6 +25,8 @@ def open_model(source: str | Path, **unsaid: Any) -> Model:
             f"there is no file {path}, nor a published model of that name; "
             f"published are {', '.join(hub.PUBLISHED)}"
         )
+    if path.suffix in LIBRARIES:
+        raise ValueError(f"{path} is compiled already: give the model file that it was made from")
     if path.suffix == ".safetensors":
         try:
             return told(weights.load(path), path, **unsaid)

@@ -8,6 +8,13 @@ from contextlib import suppress
 from pathlib import Path
 
 
+def placed(path: Path) -> Path:
+    """A file that can be written: its folder is there."""
+    if not path.resolve().parent.is_dir():
+        raise ValueError(f"there is no folder {path.parent} for {path.name}: make it first")
+    return path
+
+
 def write(path: Path, content: bytes) -> None:
     """Beside it, flushed to the disk, then renamed over it: whole or not at all."""
     target = path.resolve()  # a link stays a link
