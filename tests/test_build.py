@@ -150,6 +150,25 @@ def test_what_a_compiler_refuses_is_told_in_a_sentence(tmp_path: Path, cache: Pa
     assert not (tmp_path / "model.so").exists()
 
 
+def test_a_cache_that_is_full_is_told_with_a_way_out(
+    tmp_path: Path, cache: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(build, "put", full)
+    said = f"built in {cache}: No space left on device; .* another place in SPINDLE_CACHE"
+    with pytest.raises(ValueError, match=said):
+        build.build(trivial.source(), target(), tmp_path / "model.so")
+    assert not list(cache.iterdir())
+
+
+def test_other_compilers_spell_a_cpu_in_their_own_way() -> None:
+    clang = build.Compiler("clang", ("clang",))
+    assert build.command(clang, target("aarch64-macos"))[1] == "-mcpu=apple-m1"
+    assert build.command(clang, target("x86-64-v3"))[1] == "-march=x86-64-v3"
+
+
 def test_warnings_are_errors(tmp_path: Path) -> None:
     source = trivial.source()
     sloppy = replace(source, c=source.c + "\nfloat f(int x); float f(int x) { return x; }\n")

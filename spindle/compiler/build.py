@@ -51,9 +51,7 @@ class Compiler:
 
 def build(source: Source, target: Target, out: Path) -> Path:
     """The library, or the wasm, of this source in the file `out`."""
-    if not out.resolve().parent.is_dir():
-        raise ValueError(f"there is no folder {out.parent} for {out.name}: make it first")
-    atomic.write(out, from_cache(source, target, Path.read_bytes))
+    atomic.write(atomic.placed(out), from_cache(source, target, Path.read_bytes))
     return out
 
 
@@ -125,7 +123,7 @@ def command(compiler: Compiler, target: Target) -> tuple[str, ...]:
         machine = (f"-mcpu={target.cpu}", *(("-target", target.triple) if target.triple else ()))
     else:
         flag = "-march" if target.machine == "x86_64" else "-mcpu"
-        level = target.cpu.replace("_v", "-v").replace("x86_64", "x86-64")
+        level = target.cpu.replace("_", "-")
         level, *more = level.split("+") if target.machine == "x86_64" else (level,)
         machine = (f"{flag}={level}", *(f"-m{feature}" for feature in more))
     return (*compiler.command, *machine, *STRICT, f"-I{HEADERS}")
@@ -133,15 +131,21 @@ def command(compiler: Compiler, target: Target) -> tuple[str, ...]:
 
 def make(source: Source, target: Target, compiler: Compiler, built: Path) -> None:
     """Builds beside, and moves what is whole to its place: two at once do each other no harm."""
-    with tempfile.TemporaryDirectory(dir=built.parent, prefix="build-") as room:
-        put(source, Path(room))
-        files = ("library.c", "weights.S", "-o", "library")
-        flags = SHARED.get(target.system, SHARED["linux"])
-        run((*command(compiler, target), *flags, *files), Path(room), built, target)
-        made = {"system": target.system, "machine": target.machine, "needs": target.needs,
-                "compiler": compiler.name}  # fmt: skip
-        code = (Path(room) / "library").read_bytes()
-        atomic.write(built, stamp.stamped(code, source.info | made))
+    files = ("library.c", "weights.S", "-o", "library")
+    words = (*command(compiler, target), *SHARED.get(target.system, SHARED["linux"]), *files)
+    made = {"system": target.system, "machine": target.machine, "needs": target.needs,
+            "compiler": compiler.name}  # fmt: skip
+    try:
+        with tempfile.TemporaryDirectory(dir=built.parent, prefix="build-") as room:
+            put(source, Path(room))
+            run(words, Path(room), built, target)
+            code = (Path(room) / "library").read_bytes()
+            atomic.write(built, stamp.stamped(code, source.info | made))
+    except OSError as error:
+        raise ValueError(
+            f"nothing can be built in {built.parent}: {error.strerror or error}; make room there, "
+            "or say another place in SPINDLE_CACHE"
+        ) from None
 
 
 def put(source: Source, room: Path) -> None:
