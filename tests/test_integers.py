@@ -10,8 +10,8 @@ from spindle.compiler import reference
 from spindle.compiler.cast import cast
 from spindle.compiler.fuse import fuse
 from spindle.compiler.fused import Cast
-from spindle.compiler.integers import by_taps, integers
-from spindle.model.grids import grids, unit, whole
+from spindle.compiler.integers import by_taps, integers, ratio
+from spindle.model.grids import Grid, grids, unit, whole
 from spindle.model.ops import Conv
 from tests.gridded import gridded
 from tests.settled import settled
@@ -45,6 +45,14 @@ def test_sums_that_do_not_fit_are_refused() -> None:
     weights["logits.step"] = weights["logits.step"] * np.float32(1e-9)
     with pytest.raises(ValueError, match="too large for bytes"):
         integers(op, weights, grids(graph, weights))
+
+
+def test_a_shortcut_that_does_not_fit_is_refused() -> None:
+    """Its bytes would be 255 in numpy, and on x86 0."""
+    known = [Grid(np.full(2, scale, np.float32), np.zeros(2, np.float32)) for scale in (1, 1e-7)]
+    assert ratio(*known[::-1]).max() < 1e-6
+    with pytest.raises(ValueError, match="too large for the bytes that are made"):
+        ratio(*known)
 
 
 @pytest.mark.parametrize("seed", range(4))

@@ -46,7 +46,12 @@ def by_taps(weight: Array, values: Array) -> Array:
 
 def ratio(read: Grid, made: Grid | None) -> NDArray[np.float32]:
     """A step of what is read in steps of what is made, or as a number."""
-    return read.scale / made.scale if made else read.scale
+    if made is None:
+        return read.scale
+    found = read.scale / made.scale
+    if 2 * 255 * found.max() >= MOST:
+        raise ValueError("what is read is too large for the bytes that are made: quantize it anew")
+    return found
 
 
 def share(op: Mean, read: Grid, made: Grid | None) -> NDArray[np.float32]:
