@@ -130,6 +130,15 @@ def test_the_folder_holds_what_is_needed_and_no_more(tmp_path: Path) -> None:
     assert (room / "weights.bin").read_bytes() == trivial.WEIGHTS.tobytes()
 
 
+@pytest.mark.skipif(not shutil.which("make"), reason="make is absent")
+def test_flags_of_whoever_makes_it_come_beside_those_it_needs(tmp_path: Path) -> None:
+    room = folder.write(trivial.source(), target("x86-64-v3"), tmp_path / "c")
+    words = ["make", "-n", "CFLAGS=-Os"]
+    said = subprocess.run(words, cwd=room, capture_output=True, text=True, check=True).stdout
+    for flag in ("-Os", "-std=c11", "-ffp-contract=off", "-march=x86-64-v3"):
+        assert said.count(flag) == 3, flag
+
+
 def test_headers_are_followed_to_the_end() -> None:
     assert folder.included('#include "kernels/walk.h"\n#include "other.h"\n') == {
         "kernels/walk.h", "kernels/simd.h"
