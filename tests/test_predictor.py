@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pickle
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -292,6 +293,14 @@ def test_a_frame_of_a_video_is_a_picture() -> None:
         assert predictor([Frame()], 0) == [predictor(PICTURE, 0)]
 
 
+@pytest.mark.parametrize("reading", ["numpy", "torch", None])
+def test_a_predictor_goes_to_another_process(reading: str | None) -> None:
+    here = Predictor(model("classifier", labels=("a", "b", "c")), reading, 2)
+    there = pickle.loads(pickle.dumps(here))  # noqa: S301 (our own)
+    assert there(PICTURE) == here(PICTURE)
+    assert there.names == ("a", "b", "c") and there.run.threads == 2
+
+
 def test_a_predictor_is_printed_short() -> None:
     assert repr(Predictor(model("classifier"))) == "Predictor(classify, 65 x 65, 3 names)"
 
@@ -300,6 +309,14 @@ def test_as_many_classes_as_are_asked_for() -> None:
     whole: Any = Predictor(model("classifier"))(PICTURE)
     first: Any = Predictor(model("classifier"))(PICTURE, top=2)
     assert first.classes == whole.classes[:2]
+    with pytest.raises(ValueError, match="the first -1 classes are none: say 1 or more"):
+        Predictor(model("classifier"))(PICTURE, top=-1)
+
+
+def test_threads_are_one_or_more(tmp_path: Path) -> None:
+    weights.save(model("classifier"), tmp_path / "m.safetensors")
+    with pytest.raises(ValueError, match="0 threads run nothing"):
+        spindle.load(tmp_path / "m.safetensors", threads=0)
 
 
 def shapes(folder: Path) -> Path:

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from spindle.app import later
+from spindle.app.given import given
 from spindle.app.readings import Built, Quickest, reading_of
 from spindle.app.seeing import Sight
 from spindle.compiler.library import Library
@@ -38,6 +39,8 @@ def load(
     what a foreign file does not tell: `size`, `labels` and the rest that `adopt_weights` knows.
     `threads` share one picture.
     """
+    if threads < 1:
+        raise ValueError(f"{threads} threads run nothing: say 1 or more")
     path = Path(source)
     if path.suffix not in (*LIBRARIES, ".onnx"):
         return Predictor(later.open_model(source, **unsaid), reading, threads)
@@ -47,7 +50,7 @@ def load(
         raise ValueError(f"{path} {how}, it has no {reading}")
     if unsaid:
         raise ValueError(f"{path} says itself what it is: {', '.join(unsaid)} cannot be changed")
-    return Predictor(Library(path, threads) if own else onnx_file(path, threads))
+    return Predictor(Library(path, threads) if own else onnx_file(path, threads), None, threads)
 
 
 def onnx_file(path: Path, threads: int = 1) -> later.OnnxFile:
@@ -88,12 +91,18 @@ class Predictor(Sight):
             task, graph, labels = model.task, model.graph, model.labels
             later.check(graph, task, labels)
             count = later.answers(graph, task)
-        run = reading_of(model, reading, threads)
+        self._how, run = (reading, threads), reading_of(model, reading, threads)
         super().__init__(task, graph, names(task, count, labels), run)
 
     def __repr__(self) -> str:
         height, width, _ = self.graph.input.shape
         return f"Predictor({self.task}, {height} x {width}, {len(self.names)} names)"
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """As other processes are sent it: a built file by its place, any other by its numbers."""
+        if isinstance(self._model, Built):
+            return load, (self._model.path.absolute(), None, self._how[1])
+        return type(self), (self._model, *self._how)
 
     @property
     def model(self) -> later.Model:
@@ -125,8 +134,9 @@ class Predictor(Sight):
     ) -> Result | list[Result]:
         """What the network says of a picture, or of each in a list.
 
-        A picture is a path, the bytes of a file, a Pillow picture, an array of RGB bytes (of BGR,
-        as OpenCV has them, give `frame[..., ::-1]`), or a frame of a video as PyAV gives it.  A
+        A picture is a path, the bytes of a file or the file opened, a Pillow picture, an array of
+        RGB bytes (of BGR, as OpenCV has them, give `frame[..., ::-1]`) or a tensor of them, height
+        x width x channels, or a frame of a video as PyAV gives it.  A
         JPEG given as a path or bytes is decoded at a half, a quarter or an eighth where that
         leaves it at least twice as large as the network wants it; the pixels of a picture that is
         open already are taken as they are.  Any number of threads may ask at once.
@@ -136,6 +146,8 @@ class Predictor(Sight):
         """
         if not 0 <= threshold <= 1:
             raise ValueError(f"threshold {threshold} is no score: scores are 0 to 1")
+        if top is not None and top < 1:
+            raise ValueError(f"the first {top} classes are none: say 1 or more")
         if not isinstance(picture, list | tuple):
             return self._look(picture, threshold, scales, flip, top)
         self.foresee(len(picture))
@@ -217,12 +229,16 @@ class Predictor(Sight):
         flip: bool = False,
         top: int | None = None,
     ) -> Result:
-        if hasattr(picture, "to_image"):  # a frame of a video
-            picture = picture.to_image()
+        picture = given(picture)
         if scales or flip:
             seen = preprocess.read_picture(picture)
             return self._look_again(seen, scales or (1.0,), flip)
-        result = self.see(picture, threshold)
+        try:
+            result = self.see(picture, threshold)
+        except preprocess.Unreadable:
+            if isinstance(picture, str | Path) and Path(picture).is_dir():
+                raise preprocess.Unreadable(f"{picture} is a folder: give its pictures") from None
+            raise
         if isinstance(result, Classification):
             return Classification(result.classes[:top])
         return result
