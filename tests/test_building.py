@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pickle
 import shutil
 import subprocess
 import sys
@@ -17,7 +18,7 @@ import spindle
 from spindle import compiler
 from spindle.app import building
 from spindle.app.building import compile_
-from spindle.app.predictor import Predictor
+from spindle.app.predictor import Predictor, load
 from spindle.compiler import build, stamp
 from spindle.compiler.source import Source
 from spindle.compiler.targets import Target, target
@@ -144,6 +145,30 @@ def test_a_place_that_will_not_do_is_told_before_anything_is_planned(
 def test_what_is_compiled_already_is_not_compiled_again(library: Path) -> None:
     with pytest.raises(ValueError, match="model.so is compiled already: give the model file"):
         compile_(str(library))
+
+
+@pytest.mark.parametrize(
+    ("name", "target", "reason"),
+    [("model.txt", None, "model.txt is no name for a library for native: let it end in"),
+     ("model", None, "is no name for a library for native"),
+     ("model.wasm", None, "is no name for a library for native"),
+     ("model.so", "wasm32", "is no name for a library for wasm32: let it end in .wasm"),
+     ("nowhere/model.so", None, "there is no folder .*nowhere for model.so: make it first"),
+     (".", None, "is a folder: name a file such as model")],
+)  # fmt: skip
+def test_a_library_is_called_as_one_before_anything_is_planned(
+    file: Path, name: str, target: str | None, reason: str
+) -> None:
+    with pytest.raises(ValueError, match=reason):
+        compile_(str(file), str(file.parent / name), target=target)
+    with pytest.raises(ValueError, match=reason):
+        Predictor(weights.load(file)).compile(file.parent / name, target=target or "native")
+    assert not CALLS
+
+
+def test_a_library_goes_to_another_process(library: Path) -> None:
+    there = pickle.loads(pickle.dumps(load(library, threads=2)))  # noqa: S301 (our own)
+    assert there(PICTURE) == load(library)(PICTURE) and there.run.model.threads == 2
 
 
 def test_threads_where_they_cannot_share(file: Path) -> None:

@@ -14,7 +14,7 @@ from spindle.app.quantizing import quantize_model
 from spindle.compiler import build, folder, stamp, targets
 from spindle.compiler.library import Library
 from spindle.compiler.source import Source
-from spindle.compiler.targets import Target
+from spindle.compiler.targets import LIBRARIES, Target
 from spindle.model import atomic
 from spindle.model.weights import Model
 
@@ -49,14 +49,15 @@ def compile_(
     explain: print the plan
     Example: spindle compile run/model.safetensors -o model.so --threads 2
     """
-    opened = open_model(model)
     portable = target == "c" or (emit_c is not None and target is None and out is None)
     if target == "c" and (out or not emit_c):
         raise ValueError("the target c is a folder, not a file: say --emit-c DIR, and no --out")
     chosen = targets.target("c" if portable else target or "native")
-    place, builds = Path(out or f"model{chosen.suffix}"), not (portable or emit_c or explain)
-    if builds or out:
-        vacant(place)  # told now, not after what may take minutes
+    path = Path(out or f"model{chosen.suffix}")
+    builds = not portable and bool(out or not (emit_c or explain))
+    if builds:
+        ready(path, chosen)  # before anything is fetched or planned
+    opened = open_model(model)
     in_bytes = int8 or calibrate is not None
     chosen = brief(chosen, opened, in_bytes) if bf16 else chosen
     opened = quantize_model(opened, calibrate).model if in_bytes else opened
@@ -65,9 +66,10 @@ def compile_(
         print(compiler.explain(opened, chosen, threads, memory))
     if emit_c:
         print(f"{folder.write(source, chosen, Path(emit_c))}: the C, and how to build it")
-    if builds or out:
-        size = build_there(source, chosen, place).stat().st_size / 1e6
-        print(f"{place}: {chosen.name}, {size:.1f} MB; works in {source.arena / 1e6:.2f} MB more")
+    if builds:
+        build_there(source, chosen, path)
+        size = path.stat().st_size / 1e6
+        print(f"{path}: {chosen.name}, {size:.1f} MB; works in {source.arena / 1e6:.2f} MB more")
     return 0
 
 
@@ -82,6 +84,7 @@ def compile_model(
 ) -> Path:
     """Writes the library of a model, for this machine or another."""
     chosen = targets.target(target)
+    ready(Path(path), chosen)
     chosen = brief(chosen, model) if bf16 else chosen
     return build_there(planned(model, chosen, threads, memory, tune), chosen, Path(path))
 
@@ -116,16 +119,24 @@ def planned(
         return compiler.compile(model, target, threads=threads, memory=memory, tune=tune)
 
 
+def ready(out: Path, target: Target) -> None:
+    """That a library may be written there: where `load` knows it again, and over nothing else."""
+    if out.is_dir():
+        raise ValueError(f"{out} is a folder: name a file such as model{target.suffix}")
+    if out.exists() and out.stat().st_size and not stamp.ours(out):
+        raise ValueError(f"{out} is there already and is no library of ours: choose another name")
+    endings = [end for end in LIBRARIES if (end == ".wasm") == (target.system == "wasm")]
+    if target.suffix and out.suffix not in endings:
+        raise ValueError(
+            f"{out} is no name for a library for {target.name}: let it end in {target.suffix}"
+        )
+    atomic.placed(out)
+
+
 def build_there(source: Source, target: Target, out: Path) -> Path:
-    vacant(out)
+    ready(out, target)
     with saying(f"building for {target.name}"):
         return build.build(source, target, out)
-
-
-def vacant(out: Path) -> None:
-    """That a library may be written there: never over anything but an older build."""
-    if atomic.placed(out).exists() and out.stat().st_size and not stamp.ours(out):
-        raise ValueError(f"{out} is there already and is no library of ours: choose another name")
 
 
 @contextmanager
