@@ -165,7 +165,40 @@ def test_a_pattern_is_what_it_fits(
         said = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
         assert [Path(line["image"]).name for line in said] == wanted
     assert main(["predict", str(place / "m.safetensors"), str(tmp_path / "none*.jpg")]) == 1
-    assert "none*.jpg cannot be read" in capsys.readouterr().err
+    assert "none*.jpg fits no file" in capsys.readouterr().err
+    (tmp_path / "empty").mkdir()
+    assert main(["predict", str(place / "m.safetensors"), str(tmp_path / "empty")]) == 1
+    assert "empty is a folder without pictures: they end in .jpg" in capsys.readouterr().err
+
+
+def test_a_name_of_odd_letters_stays_on_its_line(
+    place: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    good = Path(photographs(tmp_path / "photos")[0])
+    odd, bad = good.with_name("a\nb\x1b[31m.jpg"), good.with_name("c\nd\x1b[31m.jpg")
+    odd.write_bytes(good.read_bytes())
+    bad.write_bytes(b"nothing")
+    assert main(["predict", str(place / "m.so"), str(odd), str(bad)]) == 1
+    out, err = capsys.readouterr()
+    assert out.count("\n") == err.count("\n") == 1 and "\x1b" not in out + err
+    assert "a?b?[31m.jpg: " in out and "c d?[31m.jpg is not a picture" in err
+
+
+@pytest.mark.parametrize(
+    ("flags", "reason"),
+    [(["--threads", "0"], "0 threads look at nothing"), (["--top", "0"], "say 1 or more"),
+     (["--save", "taken"], "taken is there already and is no folder")],
+)  # fmt: skip
+def test_what_makes_no_sense_is_refused(
+    place: Path, tmp_path: Path, flags: list[str], reason: str,
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str],
+) -> None:  # fmt: skip
+    good = photographs(tmp_path / "photos")[0]
+    monkeypatch.chdir(tmp_path)
+    Path("taken").write_bytes(b"")
+    assert main(["predict", str(place / "m.so"), good, *flags]) == 2
+    out, err = capsys.readouterr()
+    assert not out and err.count("\n") == 1 and reason in err
 
 
 def test_a_long_folder_goes_on_where_it_was_stopped(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from spindle.app.progress import bar
+from spindle.app.progress import bar, clean
 from spindle.app.table import accent, bold, dim
 from spindle.data.judges.judge import Judge
 from spindle.data.metrics import HEADLINE
@@ -103,8 +103,3 @@ def written(key: str, number: float | None) -> str:
     if number is None:
         return "-"
     return f"{number:,.0f}" if key in COUNTS else f"{number:.4f}"
-
-
-def clean(label: str) -> str:
-    """Labels come from files: nothing in them reaches the terminal but their letters."""
-    return "".join(c if c.isprintable() else "?" for c in label)

@@ -13,11 +13,13 @@ from pathlib import Path
 from typing import Any, Literal
 
 from spindle import app
+from spindle.app.given import AFAR
 from spindle.app.journal import Journal, key
 from spindle.app.predictor import MULTI_SCALE, Predictor, load
-from spindle.app.progress import Bar
+from spindle.app.progress import Bar, clean
 from spindle.app.readings import MANY
 from spindle.app.typed import lines, numbers, sides
+from spindle.app.verbs import one_line
 from spindle.data.preprocess import Unreadable
 from spindle.data.results import Result
 
@@ -73,6 +75,10 @@ def predict(
     json: a line of JSON for each picture
     Example: spindle predict mobilenetv2-1.0-224 cat.jpg photos --save drawn
     """
+    if threads is not None and threads < 1:
+        raise ValueError(f"{threads} threads look at nothing: say 1 or more")
+    if save and Path(save).exists() and not Path(save).is_dir():
+        raise ValueError(f"{save} is there already and is no folder: name one to draw into")
     unsaid: dict[str, Any] = {"labels": lines(labels), "size": sides(size)}
     unsaid = {name: value for name, value in unsaid.items() if value}
     looks = MULTI_SCALE if scales == "all" else numbers(scales, "scales")
@@ -124,11 +130,11 @@ def tell(
                 journal.write(said)
             else:
                 bar.end()
-                print(jsonlib.dumps(said) if json else f"{shown}: {result}", flush=True)
+                print(jsonlib.dumps(said) if json else clean(f"{shown}: {result}"), flush=True)
     finally:
         bar.end()
         for reason in bad:
-            print(f"spindle: {reason}", file=sys.stderr)
+            print(f"spindle: {one_line(reason)}", file=sys.stderr)
     return 1 if bad else 0
 
 
@@ -181,7 +187,7 @@ def camera(name: str) -> int | None:
 def look_into(name: str) -> Iterator[Shown]:
     """The picture itself, or frame after frame of what moves, up to where it can be read."""
     if not moves(name):
-        yield Shown(name, name, {"image": name})
+        yield Shown(name, unfound(name) or name, {"image": name})
         return
     try:
         for number, (time, picture) in enumerate(app.frames(name, camera(name))):
@@ -192,6 +198,16 @@ def look_into(name: str) -> Iterator[Shown]:
         ) from None
     except Unreadable as error:
         yield Shown(name, error, {"image": name})
+
+
+def unfound(name: str) -> Unreadable | None:
+    """Why a folder or a pattern has come to nothing."""
+    path = Path(name)
+    if path.is_dir():
+        return Unreadable(f"{name} is a folder without pictures: they end in {', '.join(PICTURES)}")
+    if glob.has_magic(name) and not path.exists() and not name.startswith(AFAR):
+        return Unreadable(f"{name} fits no file: see where you are, and what you ask for")
+    return None
 
 
 def png(picture: Any, result: Result) -> bytes:

@@ -27,6 +27,11 @@ def spelt(seconds: float) -> str:
     return f"{minutes} min" if minutes < 120 else f"{minutes // 60} h {minutes % 60:02} min"
 
 
+def clean(text: str) -> str:
+    """Names and labels come from files: nothing in them reaches the terminal but their letters."""
+    return "".join(c if c.isprintable() else "?" for c in text)
+
+
 class Bar:
     """A bar that redraws itself at most ten times a second."""
 
@@ -49,7 +54,7 @@ class Bar:
         if self.total and done > self.first:
             left = (now - self.began) * max(self.total - done, 0) / (done - self.first)
             line += f", {spelt(left)} left"
-        line = "".join(c if c.isprintable() else "?" for c in f"{line} {said}".rstrip())
+        line = clean(f"{line} {said}".rstrip())
         room = shutil.get_terminal_size().columns - 1  # a line that wraps cannot be taken back
         sys.stderr.write(f"\r\x1b[K{line[:room]}")
         sys.stderr.flush()

@@ -21,6 +21,8 @@ from pathlib import Path
 from types import NoneType, UnionType
 from typing import Any, Literal, NoReturn, Union, get_args, get_origin, get_type_hints
 
+from spindle.app.progress import clean
+
 Verb = Callable[..., int]
 SHORT = {"out": ["-o"]}  # as compilers have it
 FIELDS, COMMON = "fields_of", "common"  # where a verb keeps the record, and its common flags
@@ -119,7 +121,7 @@ def settle() -> None:
 
 
 def one_line(text: str) -> str:
-    return " ".join(text.split())
+    return clean(" ".join(text.split()))
 
 
 def named(verbs: Sequence[Verb]) -> dict[str, Verb]:
