@@ -73,7 +73,18 @@ def test_where_to_write_to_has_a_short_flag_too() -> None:
 def test_help_is_the_docstring(capsys: pytest.CaptureFixture[str]) -> None:
     for argv, wanted in (
         (["--help"], ["A kitchen.", "Bakes, at last."]),
-        (["bake", "--help"], ["100% fresh", "--half-fat", "cake|bread", "kitchen bake bread 3"]),
+        (
+            ["bake", "--help"],
+            [
+                "100% fresh",
+                "--half-fat",
+                "cake|bread",
+                "kitchen bake bread 3",
+                "how often (1)",
+                "of thing (cake)",
+                "less of it\n",
+            ],
+        ),
         (["--version"], ["spindle 1.2"]),
     ):
         with pytest.raises(SystemExit) as caught:

@@ -166,7 +166,7 @@ def add(commands: Any, name: str, verb: Verb, asked: bool, whole: bool) -> Parse
             if asked:
                 add_fields(parser, getattr(verb, FIELDS)(), common)
             continue
-        say = helps[parameter.name].replace("%", "%%")
+        say = f"{helps[parameter.name]}{usual(parameter.default)}".replace("%", "%%")
         settings: dict[str, Any] = {"help": say} | reading(hints[parameter.name])
         title = parameter.name.upper()
         if parameter.kind is parameter.POSITIONAL_ONLY:
@@ -188,6 +188,11 @@ def add(commands: Any, name: str, verb: Verb, asked: bool, whole: bool) -> Parse
     return parser
 
 
+def usual(default: Any) -> str:
+    """What a flag is if it is not said, where it is anything."""
+    return f" ({default})" if isinstance(default, int | float | str) and default else ""
+
+
 def add_fields(parser: Parser, record: Any, common: Sequence[str]) -> None:
     """A flag for each field of a record, in a group of their own."""
     about, name = inspect.cleandoc(record.__doc__), record.__name__.lower()
@@ -201,8 +206,8 @@ def add_fields(parser: Parser, record: Any, common: Sequence[str]) -> None:
         else:
             title = field.name.split("_")[-1].upper()
             settings.setdefault("metavar", VALUES.get(settings["type"], title))
-        usual = "" if field.default in ("", ()) else f" ({field.default})"
-        say = f"{field.metadata['help']}{usual}".replace("%", "%%")
+        said = "" if field.default in ("", ()) else f" ({field.default})"
+        say = f"{field.metadata['help']}{said}".replace("%", "%%")
         if common and field.name not in common:
             say = argparse.SUPPRESS
         flag = "--" + field.name.replace("_", "-")
