@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import pickle
 import shutil
 import subprocess
@@ -72,6 +73,14 @@ def test_the_verb_writes_a_library(file: Path, capsys: pytest.CaptureFixture[str
     assert CALLS == [("native", 2, 1000, True)]
     assert stamp.read(out)["task"] == "classify"
     assert "x.so: native, 0.0 MB" in capsys.readouterr().out
+
+
+def test_the_verb_tells_json(file: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    out, folder = file.with_name("x.so"), file.with_name("c")
+    compile_(str(file), str(out), emit_c=str(folder), explain=True, json=True)
+    told = json.loads(capsys.readouterr().out)
+    assert told["library"] == str(out) and told["folder"] == str(folder)
+    assert told["bytes"] == out.stat().st_size and told["target"] == "native"
 
 
 def test_numbers_of_16_bits_are_asked_for(

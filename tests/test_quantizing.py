@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import numpy as np
@@ -46,6 +47,18 @@ def test_every_task_from_drawn_pictures_to_a_report(
         assert len(picture.getcolors(1 << 24) or []) > 3
 
 
+def test_what_was_made_is_told_as_json(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    draw_data(tmp_path / "data", "classify", 12, 64, 0)
+    out = tmp_path / "small.safetensors"
+    asked = ["quantize", kept(tmp_path), "-o", str(out), "--json"]
+    assert main(asked) == 0
+    assert set(json.loads(capsys.readouterr().out)) == {"model", "bytes", "tensors"}
+    assert main([*asked, "--calibrate", str(tmp_path / "data"), "--pictures", "8", "--report"]) == 0
+    told = json.loads(capsys.readouterr().out)
+    assert told["model"] == str(out) and told["bytes"] == out.stat().st_size
+    assert told["decibels"] > 0 and set(told["measures"]) == {"top1", "same answer"}
+
+
 def test_a_folder_of_pictures_is_enough_and_broken_ones_are_left_out(tmp_path: Path) -> None:
     rng, folder = np.random.default_rng(0), tmp_path / "photos"
     folder.mkdir()
@@ -78,8 +91,8 @@ def test_without_pictures_the_norms_are_asked(
         (["--calibrate", "EMPTY"], "is empty"),
         (["--calibrate", "EMPTY", "--pictures", "0"], "0 pictures show nothing"),
         (["--mixed"], "without --calibrate nothing is measured"),
-        (["--report"], "without --calibrate nothing is measured: leave out --report"),
-        (["--calibrate", "EMPTY", "-o", "gone/q.safetensors"], "there is no folder gone"),
+        (["--report"], "without --calibrate nothing is measured that --report could show"),
+        (["-o", "nowhere/m.safetensors"], "there is no folder nowhere for m.safetensors"),
     ],
 )
 def test_what_is_wrong_is_said_in_a_sentence(

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import json as jsonlib
 import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 from spindle import compiler
 from spindle.app.opening import open_model
@@ -33,6 +35,7 @@ def compile_(
     calibrate: str | None = None,
     emit_c: str | None = None,
     explain: bool = False,
+    json: bool = False,
 ) -> int:
     """Makes one fast file of a model: a shared library, wasm for browsers, or a folder of C.
 
@@ -47,6 +50,7 @@ def compile_(
     calibrate: pictures to set the ranges of bytes by
     emit_c: a folder to write the C to, which builds anywhere unless a target is said
     explain: print the plan
+    json: what was written as JSON
     Example: spindle compile run/model.safetensors -o model.so --threads 2
     """
     portable = target == "c" or (emit_c is not None and target is None and out is None)
@@ -62,14 +66,21 @@ def compile_(
     chosen = brief(chosen, opened, in_bytes) if bf16 else chosen
     opened = quantize_model(opened, calibrate).model if in_bytes else opened
     source = planned(opened, chosen, threads, memory, tune)
-    if explain:
+    if explain and not json:
         print(compiler.explain(opened, chosen, threads, memory))
+    known: dict[str, Any] = {"target": chosen.name, "arena": source.arena}
+    said = []
     if emit_c:
-        print(f"{folder.write(source, chosen, Path(emit_c))}: the C, and how to build it")
+        known["folder"] = str(folder.write(source, chosen, Path(emit_c)))
+        said.append(f"{emit_c}: the C, and how to build it")
     if builds:
-        build_there(source, chosen, path)
-        size = path.stat().st_size / 1e6
-        print(f"{path}: {chosen.name}, {size:.1f} MB; works in {source.arena / 1e6:.2f} MB more")
+        size = build_there(source, chosen, path).stat().st_size
+        known |= {"library": str(path), "bytes": size}
+        said.append(
+            f"{path}: {chosen.name}, {size / 1e6:.1f} MB; works in {source.arena / 1e6:.2f} MB more"
+        )
+    if said or json:
+        print(jsonlib.dumps(known) if json else "\n".join(said))
     return 0
 
 

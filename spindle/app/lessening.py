@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import json as jsonlib
 from functools import partial
-from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -12,13 +13,13 @@ from spindle.app.opening import open_model
 from spindle.app.predictor import Predictor
 from spindle.app.progress import Bar
 from spindle.app.quantizing import found_at, quantize_model, samples_at
+from spindle.app.typed import model_file
 from spindle.compiler.calibrate import Method
 from spindle.data.augment import look
 from spindle.data.judges.wording import NAMED, in_common
 from spindle.data.metrics import HEADLINE, evaluate
 from spindle.data.preprocess import Picture
 from spindle.data.results import Classification, Mask, Result
-from spindle.model import atomic
 from spindle.model.weights import Model, save
 
 JUDGES = 50  # pictures at most by which a report judges
@@ -32,6 +33,7 @@ def quantize(
     pictures: int = 100,
     mixed: bool = False,
     report: bool = False,
+    json: bool = False,
 ) -> int:
     """Makes a model of bytes: a quarter as large, and faster in C.
 
@@ -42,28 +44,30 @@ def quantize(
     pictures: how many to look at
     mixed: leave in float32 what loses most
     report: a table and a picture of where it loses what, and its answers before and after
+    json: what was made and measured as JSON
     Example: spindle quantize run/model.safetensors --calibrate photos --report
     """
-    path = Path(out)
-    if path.suffix != ".safetensors":
-        raise ValueError(f"{path}: the name of a model file ends in .safetensors")
-    atomic.placed(path)
+    path = model_file(out)
     if report and not calibrate:
-        raise ValueError("without --calibrate nothing is measured: leave out --report")
+        raise ValueError("without --calibrate nothing is measured that --report could show")
     opened = open_model(model)
     made = quantize_model(opened, calibrate, method, pictures, mixed)
     save(made.model, path)
-    tensors = sum(op.grid for op in made.model.graph.ops)
-    size = path.stat().st_size / 1e6
+    tensors, size = sum(op.grid for op in made.model.graph.ops), path.stat().st_size
     lost = f", {made.db:.1f} dB above what is lost" if made.rungs else ""
-    print(f"{path}: {size:.1f} MB, {tensors} tensors of bytes, answers{lost or ' not measured'}")
+    known: dict[str, Any] = {"model": out, "bytes": size, "tensors": tensors}
+    known |= {"decibels": made.db} if made.rungs else {}
+    said = [f"{path}: {size / 1e6:.1f} MB, {tensors} tensors of bytes, "
+            f"answers{lost or ' not measured'}"]  # fmt: skip
     if report:
-        print(show_ladder(made, mixed))
-        for name, before, after in compared(opened, made.model, str(calibrate), pictures):
-            print(f"{name:<24} {before:>8.4f} -> {after:.4f}")
         drawing = path.with_suffix(".png")
         draw_ladder(made).save(drawing)
-        print(f"{drawing}: the same as a picture")
+        measures = compared(opened, made.model, str(calibrate), pictures)
+        known["measures"] = {name: [before, after] for name, before, after in measures}
+        said.append(show_ladder(made, mixed))
+        said += (f"{name:<24} {before:>8.4f} -> {after:.4f}" for name, before, after in measures)
+        said.append(f"{drawing}: the same as a picture")
+    print(jsonlib.dumps(known) if json else "\n".join(said))
     return 0
 
 

@@ -9,7 +9,7 @@ from typing import Any, Literal
 from spindle import app
 from spindle.app import table
 from spindle.app.predictor import onnx_file, outside
-from spindle.app.typed import lines, numbers, sides
+from spindle.app.typed import lines, model_file, numbers, sides
 from spindle.compiler import stamp
 from spindle.compiler.targets import LIBRARIES
 from spindle.model.family import NETWORKS, VARIANTS, point
@@ -177,9 +177,10 @@ def adopt(
         "std": tuple(255 * share for share in numbers(std, "deviations")),
         "bgr": bgr,
     }
+    path = model_file(out)
     model = app.open_model(weights, **{name: value for name, value in unsaid.items() if value})
     if model.hash:
         raise ValueError(f"{weights} is a Spindle model already")
-    app.save(model, out)
+    app.save(model, path)
     print(f"{out}: {model.task}, " + "; ".join(model.source))
     return 0

@@ -22,6 +22,14 @@ def numbers(text: str | None, what: str) -> tuple[float, ...]:
         raise ValueError(f"{text!r} is no list of {what} such as 0.5,1,1.5") from None
 
 
+def model_file(out: str) -> Path:
+    """Where a model file may be written, which is asked before hours of work and not after."""
+    path = Path(out)
+    if path.suffix != ".safetensors":
+        raise ValueError(f"{path}: the name of a model file ends in .safetensors")
+    return atomic.placed(path)
+
+
 def lines(path: str | None) -> tuple[str, ...]:
     try:
         text = Path(path).read_text("utf-8-sig") if path else ""
