@@ -190,7 +190,8 @@ def add(commands: Any, name: str, verb: Verb, asked: bool, whole: bool) -> Parse
 
 def usual(default: Any) -> str:
     """What a flag is if it is not said, where it is anything."""
-    return f" ({default})" if isinstance(default, int | float | str) and default else ""
+    said = isinstance(default, int | float | str) and not isinstance(default, bool)
+    return f" ({default})" if said and default != "" else ""
 
 
 def add_fields(parser: Parser, record: Any, common: Sequence[str]) -> None:
