@@ -38,13 +38,13 @@ HEAD = {"classify": "classifier", "detect": "ssdlite", "segment": "deeplab", "po
         "embed": "embedding"}  # fmt: skip
 HOSTILE = "</style><script>alert(1)</script><img src=x onerror='a'>\"&amp;<!--"
 PARTS = {
-    "classify": {"predictions", "classes", "confusion", "measures", "course", "data", "cost"},
+    "classify": {"predictions", "classes", "confusion", "measures", "training", "data", "cost"},
     "detect": {"predictions", "classes", "measures", "data", "cost"},
     "segment": {"predictions", "classes", "confusion", "measures", "data"},
     "pose": {"predictions", "classes", "measures", "data", "cost"},
     "embed": {"predictions", "measures", "data", "cost"},
 }
-EVERYWHERE = {"model-card", "how-to-have-it-again", "among-the-paper-s-networks"}
+EVERYWHERE = {"model-card", "how-to-reproduce-it", "among-the-paper-s-networks"}
 VOID = {"img", "meta", "br"}
 Story = Callable[..., Told]
 

@@ -12,7 +12,7 @@ MEANINGS = {
     "top1": "the likeliest class is right",
     "top5": "the right class is among the five likeliest",
     "mean_accuracy": "share that is right, the mean over classes",
-    "calibration_error": "how far confidence is from being right",
+    "calibration_error": "how far confidence is from being right: 0 is best",
     "loss": "cross-entropy",
     "ap": "average precision over overlaps 0.5 to 0.95, as COCO says it",
     "ap50": "the same at overlap 0.5",

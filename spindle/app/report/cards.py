@@ -104,7 +104,7 @@ def making(told: Told) -> Markup:
     rows = (part for name, value in recipe.items() if name != "seed"
             for part in (tag("dt", name.replace("_", " ")), tag("dd", plain(value))))  # fmt: skip
     every = folded("The recipe, every setting", tag("dl", *rows)) if recipe else None
-    return section("How to have it again", None, listed, *command, every)
+    return section("How to reproduce it", None, listed, *command, every)
 
 
 def plain(value: object) -> str:

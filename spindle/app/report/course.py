@@ -15,7 +15,7 @@ SHOWN = 3  # measures: the one that counts, and the first of the others
 def curves(told: Told) -> Markup | None:
     """None where the model learnt in one go."""
     rows = told.rows
-    losses = lines(rows, {"train_loss": "of lessons", "loss": "of what it is judged by"})
+    losses = lines(rows, {"train_loss": "training", "loss": "validation"})
     known = {key: key for row in rows for key in row if key in MEANINGS and key != "loss"}
     first = [told.headline, *(key for key in known if key != told.headline)][:SHOWN]
     scores = lines(rows, {key: key for key in first})
@@ -28,7 +28,7 @@ def curves(told: Told) -> Markup | None:
                key=lambda row: float(row[told.headline]))  # fmt: skip
     about = f"{len(rows)} epochs" if len(rows) > 1 else "One epoch"
     about += f"; the model is kept from epoch {best['epoch']}, the best one." if best else "."
-    return section("Course", about, tag("div", *plots, class_="plots"))
+    return section("Training", about, tag("div", *plots, class_="plots"))
 
 
 def lines(rows: tuple[Row, ...], names: dict[str, str]) -> list[Line]:

@@ -19,7 +19,7 @@ from spindle.data.preprocess import Picture
 from spindle.data.results import Boxes, Classification, Mask, Pose
 
 LEGEND = 40  # classes of a segmenter that are named
-TITLES = {"worst": "Worst", "best": "Best", "drawn": "Drawn by lot"}
+TITLES = {"worst": "Worst", "best": "Best", "drawn": "At random"}
 ABOUT = {
     "classify": "Beside each picture, Grad-CAM: the warmer, the more speaks there for the class "
     "that was said; what lies in the dark was not seen. The worst are the surest mistakes.",

@@ -38,7 +38,7 @@ def judged_on(told: Told) -> str:
     count = told.witness.looked
     unit = "people" if told.task == "pose" else "pictures"
     if count < told.pictures:
-        return f"{count:,} of {told.pictures:,} {unit}, drawn by lot"
+        return f"{count:,} of {told.pictures:,} {unit}, chosen at random"
     return f"{count:,} {unit}"
 
 
@@ -58,7 +58,9 @@ def hero(told: Told) -> Markup:
             tag("p", tag("b", says), tag("br"), tag("small", told.interval.how), class_="sure"),
         ]
     else:
-        parts.append(tag("p", "How sure that is, these pictures cannot say.", class_="sure"))
+        parts.append(
+            tag("p", "How certain that is cannot be told from these pictures.", class_="sure")
+        )
     before = told.known.get("metrics", {}).get(key)
     if before is not None and told.witness.looked < told.pictures:
         said = f"While it learned it was judged on all of them: {measured(key, before)}."

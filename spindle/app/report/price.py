@@ -82,7 +82,7 @@ def formats(told: Told) -> Markup | None:
         return None
     about = tag("p", told.loss.how, class_="note")
     if not told.loss.formats:
-        return joined(tag("h3", "In bytes"), about)
+        return joined(tag("h3", "Quantized to int8"), about)
     first = next(iter(told.loss.formats.values())).get("accuracy")
 
     def row(name: str, known: Mapping[str, float]) -> tuple[object, ...]:
@@ -91,9 +91,9 @@ def formats(told: Told) -> Markup | None:
         return (name, "" if score is None else percent(score), lost,
                 "" if ms is None else milliseconds(ms))  # fmt: skip
 
-    head = ("number format", told.headline, "points against the first", "one picture")
+    head = ("number format", told.headline, "change in points", "one picture")
     rows = [row(name, known) for name, known in told.loss.formats.items()]
-    return joined(tag("h3", "In bytes"), table(head, rows), about)
+    return joined(tag("h3", "Quantized to int8"), table(head, rows), about)
 
 
 @cache

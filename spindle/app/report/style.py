@@ -84,16 +84,16 @@ background:color-mix(in srgb,var(--c,var(--bad)) var(--v),var(--wash))}
 .matrix.small td{height:18px;min-width:18px;font-size:0}
 .cards{display:grid;grid-template-columns:repeat(auto-fill,minmax(min(100%,300px),1fr));gap:16px}
 .cards.large{grid-template-columns:repeat(auto-fill,minmax(min(100%,420px),1fr))}
-.large .pair>*{aspect-ratio:5/4}
+.large .pair img{aspect-ratio:5/4}
 .card{border:1px solid var(--line);border-radius:12px;overflow:hidden;background:var(--paper)}
 .pair{display:flex;gap:2px;background:var(--line)}
-.pair>*{flex:1 1 0;min-width:0;position:relative;background:var(--paper);aspect-ratio:1}
-.pair img{display:block;width:100%;height:100%;object-fit:contain}
-.pair.five>*{aspect-ratio:1/2}
-.pair .label{position:absolute;left:6px;top:6px;font-size:11px;line-height:1;padding:4px 7px;
-border-radius:99px;background:rgba(12,14,18,.72);color:#fff}
-.pair .ok{box-shadow:inset 0 -4px var(--good)}.pair .no{box-shadow:inset 0 -4px var(--bad)}
-.pair .ok,.pair .no{padding-bottom:4px}
+.pair>*{flex:1 1 0;min-width:0;background:var(--paper)}
+.pair img{display:block;width:100%;height:auto;aspect-ratio:1;object-fit:contain}
+.pair.five img{aspect-ratio:1/2}
+.pair .label{display:block;font-size:11px;line-height:1;padding:8px 4px 2px;text-align:center;
+color:var(--soft)}
+.pair .ok .label{box-shadow:inset 0 4px var(--good)}
+.pair .no .label{box-shadow:inset 0 4px var(--bad)}
 .card figcaption{padding:10px 14px 12px;font-size:14px}
 .card figcaption b{display:block}
 .card figcaption small{color:var(--soft);font-size:12.5px;display:block}
@@ -122,6 +122,8 @@ font-size:14px}
 dt{color:var(--soft)}dd{margin:0}
 @media (max-width:700px){main{padding:14px 12px 40px}section{padding:18px 16px;border-radius:12px}
 .hero{grid-template-columns:minmax(0,1fr);gap:20px}
-dl{grid-template-columns:minmax(0,1fr);gap:0}dd{margin-bottom:8px}}
+dl{grid-template-columns:minmax(0,1fr);gap:0}dd{margin-bottom:8px}
+th,td{padding:6px 5px}thead th{white-space:normal;overflow-wrap:normal}tbody th{min-width:72px}
+td.wide{width:20%;min-width:40px}}
 @media print{nav{display:none}section{break-inside:avoid}}
 """

@@ -153,12 +153,12 @@ def page(told: Told) -> str:
         ("classes", "Classes", scores.classes(told)),
         ("confusion", "Confusion", scores.confusion(told)),
         ("measures", "Measures", scores.measures(told)),
-        ("course", "Course", course.curves(told)),
+        ("training", "Training", course.curves(told)),
         ("data", "Data", material.material(told)),
         ("cost", "Cost", price.cost(told)),
         ("among-the-paper-s-networks", "Among the paper's", price.among(told)),
         ("model-card", "Model card", cards.card(told)),
-        ("how-to-have-it-again", "Again", cards.making(told)),
+        ("how-to-reproduce-it", "Reproduce", cards.making(told)),
     ]
     there = [(name, said, part) for name, said, part in parts if part is not None]
     ways = head.contents([(name, said) for name, said, _ in there])
