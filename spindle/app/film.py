@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator
 from typing import Any
 
@@ -10,7 +11,11 @@ from PIL import Image as Pillow
 
 from spindle.data.preprocess import Unreadable
 
-DEVICE = "/dev/video{}"  # by the number of the camera, as Linux has it
+# by system: how a camera of some number is called there, who reads it, and what it must be told
+CAMERAS: dict[str, tuple[str, str, dict[str, str]]] = {
+    "linux": ("/dev/video{}", "v4l2", {}),
+    "darwin": ("{}", "avfoundation", {"framerate": "30"}),
+}
 
 
 def frames(source: str, camera: int | None = None) -> Iterator[tuple[float, Pillow.Image]]:
@@ -32,7 +37,10 @@ def frames(source: str, camera: int | None = None) -> Iterator[tuple[float, Pill
 def opened(source: str, camera: int | None) -> Any:
     if camera is None:
         return av.open(source)
-    return av.open(DEVICE.format(camera), format="v4l2")
+    if sys.platform not in CAMERAS:
+        raise Unreadable(f"{source} has a name here and no number: film first, and give the video")
+    name, form, options = CAMERAS[sys.platform]
+    return av.open(name.format(camera), format=form, options=options)
 
 
 def upright(frame: Any) -> Pillow.Image:

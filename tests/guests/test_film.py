@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -97,17 +98,30 @@ def test_a_sound_has_no_pictures(tmp_path: Path) -> None:
         next(film.frames(str(path)))
 
 
-def test_a_camera_is_asked_by_its_number(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(
+    ("system", "wanted"),
+    [("linux", ("/dev/video1", "v4l2")), ("darwin", ("1", "avfoundation"))],
+)
+def test_a_camera_is_asked_by_its_number(
+    system: str, wanted: tuple[str, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     asked: list[tuple[str, str | None]] = []
     path, opener = clip(tmp_path / "a.mp4"), av.open
 
-    def watched(name: str, format: str | None = None) -> Any:
+    def watched(name: str, format: str | None = None, options: object = None) -> Any:
         asked.append((name, format))
         return opener(str(path))
 
     monkeypatch.setattr(av, "open", watched)
+    monkeypatch.setattr(sys, "platform", system)
     assert len([*film.frames("camera:1", 1)]) == len(SHADES)
-    assert asked == [("/dev/video1", "v4l2")]
+    assert asked == [wanted]
+
+
+def test_where_cameras_have_no_numbers_it_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "platform", "win32")
+    with pytest.raises(Unreadable, match="camera has a name here and no number: film first"):
+        next(film.frames("camera", 0))
 
 
 def test_a_camera_that_is_absent_is_a_sentence() -> None:
