@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import errno
 import re
 import subprocess
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from types import SimpleNamespace
 from typing import Literal
 
 import pytest
 
-from spindle.app import cli
+from spindle.app import cli, verbs
 from spindle.app.verbs import parsers, reading, run, takes, words
 
 CALLS: list[tuple[object, ...]] = []
@@ -150,6 +152,19 @@ def test_an_interrupt_is_quiet(capsys: pytest.CaptureFixture[str]) -> None:
 
     assert run((wait,), "", "1", ["wait"]) == 130
     assert capsys.readouterr() == ("", "")
+
+
+def test_a_pipe_that_windows_calls_invalid_is_closed(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def talk() -> int:
+        """Talks."""
+        raise OSError(errno.EINVAL, "Invalid argument")
+
+    assert run((talk,), "", "1", ["talk"]) == 2 and "Invalid" in capsys.readouterr().err
+    monkeypatch.setattr(verbs, "os", SimpleNamespace(name="nt"))
+    monkeypatch.setattr(verbs, "settle", lambda: None)
+    assert run((talk,), "", "1", ["talk"]) == 1 and capsys.readouterr() == ("", "")
 
 
 PROGRAM = """
@@ -305,8 +320,7 @@ def test_help_fits_a_screen_and_has_an_example(
 
 def test_every_example_is_understood() -> None:
     """The words after it, that is: what they name need not be here."""
-    verbs = {name: verb() for name, verb in cli.VERBS.items()}
-    for name, verb in verbs.items():
+    for name, verb in ((name, verb()) for name, verb in cli.VERBS.items()):
         example = (verb.__doc__ or "").partition("Example:")[2].strip()
         argv = re.sub(r"^source <\((.*)\)$", r"\1", example).split()
         assert argv[:2] == ["spindle", name]

@@ -10,6 +10,7 @@ of them is a flag, and those that are given reach it by name.
 from __future__ import annotations
 
 import argparse
+import errno
 import inspect
 import os
 import re
@@ -87,10 +88,10 @@ def run(verbs: Sequence[Verb], about: str, version: str, argv: Sequence[str] | N
         return code
     except (ValueError, ModuleNotFoundError) as error:
         reason = str(error)
-    except BrokenPipeError:  # whoever read our output has seen enough
-        settle()
-        return 1
     except OSError as error:
+        if cut(error):
+            settle()
+            return 1
         reason = f"{error.filename or 'the system'}: {error.strerror or error}"
     except MemoryError:
         reason = "there is not memory enough for a network of this size"
@@ -110,6 +111,12 @@ def open_streams() -> None:
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, TextIOWrapper):
             stream.reconfigure(errors="replace")
+
+
+def cut(error: OSError) -> bool:
+    """Whether whoever read our output has seen enough, as this system says it."""
+    windows = os.name == "nt" and error.errno == errno.EINVAL and not error.filename
+    return windows or isinstance(error, BrokenPipeError)
 
 
 def settle() -> None:
