@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import errno
 import json
+import subprocess
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -13,10 +16,10 @@ from numpy.typing import NDArray
 from spindle.app.bench import lively, noise
 from spindle.app.peers import torch as peer
 from spindle.app.peers.finish import EXECUTORCH, finisher, parted
-from spindle.app.peers.prepare import PEERS, lightened, prepare
+from spindle.app.peers.prepare import PEERS, lightened, prepare, write_executorch
 from spindle.app.peers.serving import obey, shared
 from spindle.compiler import reference
-from spindle.model import record
+from spindle.model import record, weights
 from spindle.model.family import mobilenet_v2
 from spindle.model.heads import HEADS
 from spindle.model.ops import Image
@@ -102,3 +105,29 @@ def test_lively_weights_keep_the_size_of_what_passes() -> None:
     seen = noise(graph, 2)[:, None]
     first, second = (reference.run(model.graph, model.weights, x)["probabilities"] for x in seen)
     assert np.abs(first - second).max() > 1e-5 and first.max() > 2 * first.mean()
+
+
+def test_what_executorch_runs_is_kept_wherever_the_cache_lies(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """On another disk, to which nothing is moved, or where a link takes a right that few have."""
+    written: list[Path] = []
+
+    def export(words: list[str], **_: Any) -> SimpleNamespace:
+        written.append(Path(words[3]) / "model.pte")
+        written[-1].write_bytes(b"a program")
+        return SimpleNamespace(returncode=0)
+
+    def refused(*_: object) -> None:
+        raise OSError(errno.EXDEV, "Invalid cross-device link")
+
+    monkeypatch.setenv("SPINDLE_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setattr(subprocess, "run", export)
+    monkeypatch.setattr(Path, "symlink_to", refused)
+    monkeypatch.setattr(Path, "rename", refused)
+    for name in ("one", "two"):
+        (room := tmp_path / name).mkdir()
+        weights.save(small(), room / "model.safetensors")
+        write_executorch(small(), room, 1, 1, "float32")
+        assert (room / "model.pte").read_bytes() == b"a program"
+    assert len(written) == 1

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable
@@ -19,7 +20,7 @@ from spindle.app.building import compile_model
 from spindle.app.peers.finish import Kinds, parted
 from spindle.compiler import ncnn, qdq, stamp, tflite, tflite8
 from spindle.compiler.fold import fold
-from spindle.model import cache, record, weights
+from spindle.model import atomic, cache, record, weights
 from spindle.model.graph import Graph
 from spindle.model.ops import Conv, Image, Op
 from spindle.model.weights import Model, Weights
@@ -101,7 +102,10 @@ def write_executorch(model: Model, folder: Path, batch: int, threads: int, preci
     """Half a minute of torch.export: kept for the next time, by the hash of the model."""
     whole = weights.load(folder / "model.safetensors").hash
     kept = cache.cache() / "bench" / f"{whole[:32]}-{batch}.pte"
-    if not kept.exists():
+    made = folder / "model.pte"
+    if kept.exists():
+        shutil.copyfile(kept, made)
+    else:
         module = "spindle.app.peers.executorch_file"
         done = subprocess.run(
             [sys.executable, "-m", module, str(folder), str(batch)],
@@ -110,8 +114,7 @@ def write_executorch(model: Model, folder: Path, batch: int, threads: int, preci
         if done.returncode:
             raise ValueError((done.stderr.strip().splitlines() or ["it was not written"])[-1])
         kept.parent.mkdir(parents=True, exist_ok=True)
-        (folder / "model.pte").rename(kept)
-    (folder / "model.pte").symlink_to(kept)
+        atomic.write(kept, made.read_bytes())  # it may lie on another disk
     return {}
 
 
