@@ -36,7 +36,7 @@ from spindle.data.parting import part_of
 from spindle.data.preprocess import Readable, glance, open_picture, prepare
 from spindle.data.reading import names
 from spindle.data.synthetic import scene
-from spindle.model import record, tasks
+from spindle.model import atomic, record, tasks
 from spindle.model.graph import Graph
 from spindle.model.weights import Model
 
@@ -178,8 +178,7 @@ def known_to(form: Form, model: Model) -> Model:
 def ready(path: Path, batch: int | None) -> Form:
     """The form that is asked for, which can be had in this place and of so many pictures."""
     form = opened(path)
-    if not path.absolute().parent.is_dir():
-        raise ValueError(f"there is no folder {path.parent} for {path.name}: make it first")
+    atomic.placed(path)
     if batch is None and not form.free:
         raise ValueError(f"{form.name} wants to know the batch: say how many pictures are in one")
     if form.most and batch != form.most:

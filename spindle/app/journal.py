@@ -6,6 +6,8 @@ import json
 from pathlib import Path
 from typing import Any, Self
 
+from spindle.model import atomic
+
 Key = tuple[str, int | None]  # a picture's path, or a video's and the number of a frame
 BEGIN = b'{"image": "'
 
@@ -17,10 +19,8 @@ class Journal:
         self.path = Path(path)
         if self.path.is_dir():
             raise ValueError(f"{path} is a folder: name a file such as results.jsonl")
-        if not self.path.parent.is_dir():
-            raise ValueError(f"there is no folder {self.path.parent} for {path}: make it first")
         self.done: set[Key] = set()
-        whole = self.read() if self.path.exists() else 0
+        whole = self.read() if atomic.placed(self.path).exists() else 0
         self.file = self.path.open("ab")
         if self.path.is_file():  # a pipe has no end to be mended
             self.file.truncate(whole)

@@ -12,6 +12,7 @@ from spindle.app import report as pages
 from spindle.app.progress import Bar
 from spindle.app.typed import numbers, sides
 from spindle.app.verbs import takes
+from spindle.model import atomic
 from spindle.model.graph import FAMILIES
 from spindle.model.heads import Task
 
@@ -181,9 +182,9 @@ def unspoken(path: Path) -> None:
     """That a list may be written there: nothing that it is not is ever written over."""
     if path.suffix != ".jsonl":
         raise ValueError(f"{path} is no name for a list: let it end in .jsonl")
-    if not path.parent.is_dir():
-        raise ValueError(f"there is no folder {path.parent} for the list: make it first")
-    if path.exists() and not path.read_bytes()[:100].startswith(b'{"spindle": "list"'):
+    if atomic.placed(path).exists() and not path.read_bytes()[:100].startswith(
+        b'{"spindle": "list"'
+    ):
         raise ValueError(f"{path} is there already and is no list of ours: choose another name")
 
 

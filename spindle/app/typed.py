@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from spindle.model import atomic
+
 
 def sides(size: str | None) -> int | tuple[int, int] | None:
     """224, or 192x256: height and width."""

@@ -48,7 +48,7 @@ def stretched(tops: Array, weight: float) -> Array:
     halves = tops[::2], tops[1::2]
     logs = [np.log(floored(half.max(0))) for half in halves]
     alike = 1.0
-    if min(log.std() for log in logs) > 0:
+    if min(log.std() for log in logs) > 1e-9:  # below that it is rounding that differs
         alike = float(np.corrcoef(logs[0], logs[1])[0, 1].clip(0, 1))
 
     def error(by: float, kept: float) -> float:

@@ -190,9 +190,7 @@ def writable(path: Path) -> None:
     """That a page may be written there: never over anything but an older one."""
     if path.suffix != ".html":
         raise ValueError(f"{path} is no name for a page: let it end in .html")
-    if not path.parent.is_dir():
-        raise ValueError(f"there is no folder {path.parent} for the report: make it first")
-    if path.exists():
+    if atomic.placed(path).exists():
         with path.open("rb") as file:
             if not file.read(len(BEGIN)).startswith(BEGIN.encode()):
                 raise ValueError(f"{path} is there already and is no report: choose another name")
