@@ -30,7 +30,8 @@ def classifier(family: Family) -> tuple[Graph, Weights]:
 def test_features_are_what_the_numpy_reading_says(family: Family) -> None:
     graph, weights = classifier(family)
     seen: list[int] = []
-    rows = frozen.features(graph, weights, range(70), pixels, mirrored=True, show=seen.append)
+    ask = frozen.by_torch(*frozen.trunk(graph, weights))
+    rows = frozen.features(ask, graph.image, range(70), pixels, mirrored=True, show=seen.append)
     assert rows.shape == (70, 2, 1280) and seen == [64, 70]
     for number in (0, 63, 69):  # in the first batch, at its end, in the last
         picture = pixels(number)
@@ -45,12 +46,12 @@ def test_torch_has_its_threads_back_and_a_broken_picture_is_told() -> None:
     def broken(number: int) -> NDArray[np.uint8]:
         raise ValueError(f"picture {number} cannot be read")
 
-    before = torch.get_num_threads()
+    ask, before = frozen.by_torch(*frozen.trunk(graph, weights)), torch.get_num_threads()
     with pytest.raises(ValueError, match="picture 0 cannot be read"):
-        frozen.features(graph, weights, range(100), broken)
+        frozen.features(ask, graph.image, range(100), broken)
     assert torch.get_num_threads() == before
     with pytest.raises(ValueError, match="no pictures"):
-        frozen.features(graph, weights, [], pixels)
+        frozen.features(ask, graph.image, [], pixels)
     detector = mobilenet_v2(0.35, 96, "ssdlite", 3)
     with pytest.raises(ValueError, match="only a classifier"):
         frozen.trunk(detector, scrambled(detector))
@@ -116,7 +117,8 @@ def test_what_is_held_out_is_of_every_class_its_share() -> None:
 
 def test_the_answer_is_the_model_with_another_last_layer() -> None:
     graph, weights = classifier(FOLDED)
-    rows = frozen.features(graph, weights, range(12), pixels)
+    ask = frozen.by_torch(*frozen.trunk(graph, weights))
+    rows = frozen.features(ask, graph.image, range(12), pixels)
     weight, bias = frozen.fit_classifier(rows, np.arange(12) % 4, 4)
     taught = frozen.with_last(graph, weights, weight, bias)
     logits = reference.run(graph.until("logits"), taught, pixels(5))["logits"].ravel()

@@ -8,7 +8,10 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from numpy.typing import NDArray
+
 from spindle import training
+from spindle.app.kept import keep, kept
 from spindle.app.progress import Bar
 from spindle.app.quantizing import quantize_model
 from spindle.app.watching import Watcher
@@ -20,8 +23,12 @@ from spindle.data.parting import part_of
 from spindle.data.results import Result
 from spindle.data.samples import Dataset, Samples
 from spindle.model.family import sides
+from spindle.model.graph import Graph
 from spindle.model.heads import Task
-from spindle.model.weights import Model
+from spindle.model.weights import Model, Weights
+
+Array = NDArray[Any]
+WORTH = 1e11  # multiply-adds: what torch takes longer for than a compiler for a network
 
 
 def teach(
@@ -55,10 +62,24 @@ def teach(
     try:
         named = training.named(recipe or usual, **changed)
         return training.train(
-            found, out, named, start, teacher, device, split, watcher, **network or {}
+            found, out, named, start, teacher, device, split, watcher, compiled, **network or {}
         )
     finally:
         watcher.bar.end()
+
+
+def compiled(graph: Graph, weights: Weights, pictures: int) -> Callable[[Array], Array] | None:
+    """A trunk in C, where that is built sooner than torch would have looked at the pictures."""
+    model = Model(graph, weights, "classify")
+    try:
+        work = pictures * graph.madds
+        library = keep(model) if work > WORTH else kept(model)
+    except (ValueError, NotImplementedError, OSError):  # no compiler, say
+        return None
+    if library is None:
+        return None
+    (said,) = graph.outputs
+    return lambda shown: library.run(shown)[said.name].reshape(len(shown), -1)
 
 
 def warn(found: Dataset) -> None:

@@ -28,6 +28,8 @@ from spindle.training.transfer import predictors
 T = TypeVar("T")
 Floats = NDArray[np.float32]
 Lessons = tuple[Tensor, Tensor]  # features, classes
+Ask = Callable[[NDArray[np.uint8]], Floats]  # pictures, and what a trunk says of each
+Reading = Callable[[Graph, Weights, int], "Ask | None"]  # a trunk that so many are to be shown to
 PIXELS, MOST = 8 * 224 * 224, 64  # in a batch: what a core's cache still holds; measured
 PENALTIES = tuple(10.0 ** (-half / 2) for half in range(11))  # strongest first
 FOLDS, FEW = 5, 2000  # of more pictures than those few, one fold says enough
@@ -43,33 +45,39 @@ def trunk(graph: Graph, weights: Weights) -> tuple[Graph, Weights]:
     return part, {name: weights[name] for name in part.arrays}
 
 
+def by_torch(graph: Graph, weights: Weights, device: str = "cpu") -> Ask:
+    """The trunk as torch reads it."""
+    network = quick(Network(graph, weights).to(device))
+
+    def ask(pictures: NDArray[np.uint8]) -> Floats:
+        made = network(torch.from_numpy(pictures).to(device).permute(0, 3, 1, 2))
+        assert isinstance(made, Tensor)  # a trunk has one output
+        return made.flatten(1).cpu().numpy()
+
+    return ask
+
+
 def features(
-    graph: Graph,
-    weights: Weights,
+    ask: Ask,
+    image: Image,
     samples: Iterable[T],
     see: Callable[[T], NDArray[np.uint8]],
     mirrored: bool = False,
     workers: int = 2,
-    device: str = "cpu",
     show: Callable[[int], None] = lambda done: None,
 ) -> Floats:
     """What a classifier's trunk says of each sample: samples x views x channels.
 
-    `see` gives a sample's pixels as the graph's picture wants them; a view more is its mirror
+    `see` gives a sample's pixels as the graph's `image` wants them; a view more is its mirror
     image.  Each worker reads and judges a batch on one core: cores that share a batch wait for
     each other, and between reading and judging as well.
     """
-    part, rest = trunk(graph, weights)
-    ask = quick(Network(part, rest).to(device))
-    size = min(max(PIXELS // (graph.image.height * graph.image.width), 1), MOST)
+    size = min(max(PIXELS // (image.height * image.width), 1), MOST)
 
     def judge(batch: list[T]) -> Floats:
-        pixels = torch.from_numpy(np.stack([see(sample) for sample in batch]))
-        pictures = pixels.to(device).permute(0, 3, 1, 2)
-        views = [pictures, pictures.flip(3)] if mirrored else [pictures]
-        made = [ask(view) for view in views]
-        rows = [rows.flatten(1) for rows in made if isinstance(rows, Tensor)]
-        return torch.stack(rows, 1).cpu().numpy()
+        pictures = np.stack([see(sample) for sample in batch])
+        views = [pictures, np.ascontiguousarray(pictures[:, :, ::-1])][: 1 + mirrored]
+        return np.stack([ask(view) for view in views], 1)
 
     made, done = [], 0
     with single(), ThreadPoolExecutor(workers) as pool:

@@ -23,7 +23,15 @@ from spindle.model.weights import Model, Weights, digest, initial
 from spindle.training import checkpoint
 from spindle.training import recipe as recipes
 from spindle.training.feed import Show, alive, with_cure
-from spindle.training.frozen import features, fit_classifier, refit, with_last
+from spindle.training.frozen import (
+    Reading,
+    by_torch,
+    features,
+    fit_classifier,
+    refit,
+    trunk,
+    with_last,
+)
 from spindle.training.judging import judged
 from spindle.training.layout import has_bf16, hold_memory
 from spindle.training.lock import alone
@@ -49,13 +57,15 @@ def train(
     device: str = "auto",
     share: float = 0.2,
     watch: Watch = quiet,
+    reading: Reading = lambda graph, weights, pictures: None,
     **network: Any,
 ) -> Model:
     """Teaches a network on this data, and leaves the best of it in `out`; goes on where it was.
 
     `start` is a model to begin with, `teacher` one to listen to; `network` is what else is to be
     said of the network: model, width, size, head, family, output_stride.  Of data without a "val"
-    split, `share` of the pictures is kept for judging.
+    split, `share` of the pictures is kept for judging.  `reading` may know a quicker way than torch
+    to ask a frozen trunk on a processor.
     """
     recipe = recipe or recipes.RECIPES[recipes.usual(data.task, start is not None)]
     data = parted(data, share, recipe.seed)
@@ -91,7 +101,7 @@ def train(
             if recipe.cached and graph.of_bytes:
                 raise ValueError("a last layer of bytes is not fitted alone: leave out --cached")
             if recipe.cached:
-                return last_layer(run, first, teacher)
+                return last_layer(run, first, teacher, reading)
             if normless(graph) and recipe.norms != "frozen":
                 if state:
                     graph = normed(graph)
@@ -127,9 +137,9 @@ def fitting(samples: Samples, image: Image) -> Fit:
     return "stretch" if alike else "crop"
 
 
-def last_layer(run: Run, first: Weights, teacher: Model | None) -> Model:
+def last_layer(run: Run, first: Weights, teacher: Model | None, reading: Reading) -> Model:
     """A classifier whose trunk stays as it is, and whose last layer is fitted to what that says."""
-    data, graph, seed = run.data, run.graph, run.recipe.seed
+    data, graph, device = run.data, run.graph, run.machine.device
     if data.task != "classify":
         raise ValueError(f"only a classifier can be taught its last layer alone, not {data.task}")
     if teacher:
@@ -142,13 +152,16 @@ def last_layer(run: Run, first: Weights, teacher: Model | None) -> Model:
         except ValueError as error:
             raise ValueError(with_cure(sample, error)) from None
 
+    part, mirrored = trunk(graph, first), len(train) < FEW
+    ask = reading(*part, len(train) * (1 + mirrored)) if device.type == "cpu" else None
     rows = features(
-        graph, first, train, see,
-        mirrored=len(train) < FEW, workers=cores(), device=str(run.machine.device),
+        ask or by_torch(*part, str(device)), graph.image, train, see, mirrored, cores(),
         show=lambda done: run.watch(Moment("looking at pictures", done, len(train))),
     )  # fmt: skip
     kinds = np.array([sample.kind for sample in train])
-    learnt = with_last(graph, first, *fit_classifier(rows, kinds, len(data.labels), seed))
+    learnt = with_last(
+        graph, first, *fit_classifier(rows, kinds, len(data.labels), run.recipe.seed)
+    )
     scores = judged(graph, learnt, data, run.machine, run.watch).scores()
     weights.save(run.model(learnt, scores), run.folder / MODEL)
     checkpoint.save(run.folder, {"settings": run.settings})
