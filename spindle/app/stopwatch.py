@@ -56,7 +56,8 @@ def command(module: str, *words: object) -> list[str]:
 
 def settings(threads: int) -> dict[str, str]:
     """What a runtime's process finds around it."""
-    return os.environ | {"OMP_NUM_THREADS": str(threads), "PYTHONWARNINGS": "ignore"}
+    cores = {"OMP_NUM_THREADS": str(threads), "OPENBLAS_NUM_THREADS": str(threads)}
+    return os.environ | cores | {"PYTHONWARNINGS": "ignore"}
 
 
 @dataclass

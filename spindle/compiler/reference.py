@@ -203,8 +203,10 @@ def tap(x: Array, w: Array, op: Conv) -> Array:
     """One tap of a kernel, (out, in / groups), on every pixel."""
     if op.depthwise:
         return np.asarray(x * w[:, 0])
-    each = zip(np.split(x, op.groups, axis=3), np.split(w, op.groups), strict=True)
-    return np.concatenate([part @ weight.T for part, weight in each], axis=3)
+    flat = x.reshape(-1, x.shape[3])  # one product, not one for every row of every picture
+    each = zip(np.split(flat, op.groups, axis=1), np.split(w, op.groups), strict=True)
+    made = [part @ weight.T for part, weight in each]
+    return np.concatenate(made, axis=1).reshape(*x.shape[:3], -1)
 
 
 def batch_norm(x: Array, norm: Norm, w: Weights) -> Array:
