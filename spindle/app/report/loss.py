@@ -48,6 +48,8 @@ def lost(
         return Loss(f"Not measured: no C compiler is here. {ELSE}")
     if model.graph.madds > MOST or (model.task == "embed" and len(judges) > CROWD):
         return Loss(f"Not measured: for a task so large it takes minutes. {ELSE}")
+    if model.recipe.get("cached"):  # whose run took some seconds: so may its page
+        return Loss(f"Not measured: it would have taken longer than learning did. {ELSE}")
     began = perf_counter()
     shown = first(learnt, LEARNT)
     try:
