@@ -36,6 +36,14 @@ def test_a_result_is_printed_short_and_cannot_be_changed(result: Result) -> None
                 value[...] = 0
 
 
+def test_results_are_equal_where_all_of_them_is() -> None:
+    again = Mask(MASK.pixels.copy(), MASK.labels), Embedding(VECTOR.vector.copy())
+    assert again == (MASK, VECTOR) and len({*again, MASK, VECTOR}) == 2
+    assert Mask(MASK.pixels.T, MASK.labels) != MASK != Mask(MASK.pixels, ("a", "b", "c"))
+    assert Embedding(-VECTOR.vector) != VECTOR != MASK
+    assert len(set(ALL)) == len(ALL)
+
+
 def test_an_array_that_was_given_stays_its_owner_s() -> None:
     mine = np.zeros((2, 2), int)
     Mask(mine, ("sky",))

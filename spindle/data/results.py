@@ -5,7 +5,7 @@ Each can be printed, drawn on its picture, and written as JSON, as COCO has it w
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Any
 
 import numpy as np
@@ -84,8 +84,22 @@ class Boxes(Said):
         }
 
 
-@dataclass(frozen=True, repr=False)
-class Mask(Said):
+class Numbers(Said):
+    """A result that holds an array: equal where all of it is, as the others are."""
+
+    def __eq__(self, other: object) -> bool:
+        return type(self) is type(other) and self._content() == other._content()
+
+    def __hash__(self) -> int:
+        return hash(self._content())
+
+    def _content(self) -> tuple[Any, ...]:
+        held = (getattr(self, field.name) for field in fields(self))  # type: ignore[arg-type]
+        return tuple((x.shape, x.tobytes()) if isinstance(x, np.ndarray) else x for x in held)
+
+
+@dataclass(frozen=True, repr=False, eq=False)
+class Mask(Numbers):
     """The class of each pixel."""
 
     pixels: Array  # height x width
@@ -154,8 +168,8 @@ class Pose(Said):
         }
 
 
-@dataclass(frozen=True, repr=False)
-class Embedding(Said):
+@dataclass(frozen=True, repr=False, eq=False)
+class Embedding(Numbers):
     """A vector of length one; near for the same identity."""
 
     vector: Array
