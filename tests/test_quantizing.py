@@ -57,6 +57,10 @@ def test_what_was_made_is_told_as_json(tmp_path: Path, capsys: pytest.CaptureFix
     told = json.loads(capsys.readouterr().out)
     assert told["model"] == str(out) and told["bytes"] == out.stat().st_size
     assert told["decibels"] > 0 and set(told["measures"]) == {"top1", "same answer"}
+    assert told["judged"].endswith(" pictures")
+    assert main([*asked, "--calibrate", str(tmp_path / "data"), "--report"]) == 0
+    told = json.loads(capsys.readouterr().out)
+    assert told["judged"].endswith(" pictures, which had set the ranges as well")
 
 
 def test_a_folder_of_pictures_is_enough_and_broken_ones_are_left_out(tmp_path: Path) -> None:

@@ -62,10 +62,12 @@ def quantize(
     if report:
         drawing = path.with_suffix(".png")
         draw_ladder(made).save(drawing)
-        measures = compared(opened, made.model, str(calibrate), pictures)
+        measures, judges = compared(opened, made.model, str(calibrate), pictures)
+        known["judged"] = judges
         known["measures"] = {name: [before, after] for name, before, after in measures}
         said.append(show_ladder(made, mixed))
         said += (f"{name:<24} {before:>8.4f} -> {after:.4f}" for name, before, after in measures)
+        said.append(f"{'judged by':<24} {judges}")
         said.append(f"{drawing}: the same as a picture")
     print(jsonlib.dumps(known) if json else "\n".join(said))
     return 0
@@ -73,10 +75,12 @@ def quantize(
 
 def compared(
     before: Model, after: Model, path: str, calibrated_by: int
-) -> list[tuple[str, float, float]]:
-    """Measures of the model in float32 and in int8, on pictures it was not calibrated by if any."""
+) -> tuple[list[tuple[str, float, float]], str]:
+    """Measures of the model in float32 and in int8, and by which pictures: not those if any."""
     found, samples = found_at(path, before.task), samples_at(path, before.task)
-    left = samples[calibrated_by:][:JUDGES] or samples[:JUDGES]
+    fresh = samples[calibrated_by:][:JUDGES]
+    left = fresh or samples[:JUDGES]
+    judges = f"{len(left)} pictures{'' if fresh else ', which had set the ranges as well'}"
     looks = [Watched(Predictor(model, "numpy")) for model in (before, after)]
     names, labels = looks[0].predictor.names, found.labels
     judged = found.task == before.task and (labels or found.task == "embed")
@@ -99,7 +103,9 @@ def compared(
     rows = [(HEADLINE[found.task], scores[0], scores[1])] if judged else []
     same = [alike(a, b) for a, b in zip(*(watched.said for watched in looks), strict=True)]
     shares = [one for one in same if one is not None]
-    return [*rows, ("same answer", 1.0, float(np.mean(shares)))] if shares else rows
+    if shares:
+        rows.append(("same answer", 1.0, float(np.mean(shares))))
+    return rows, judges
 
 
 def step(bar: Bar, before: int, count: int) -> None:
