@@ -108,11 +108,11 @@ def optimizer(
     rate = groups[0]["lr"]
     match name:
         case "sgd":
-            return SGD(groups, rate, momentum, fused=True)
+            return SGD(groups, rate, momentum)
         case "rmsprop":
             return RMSpropTF(groups, rate, momentum=momentum, eps=1.0 if eps is None else eps)
         case "adamw":
-            return AdamW(groups, rate, eps=1e-8 if eps is None else eps, fused=True)
+            return AdamW(groups, rate, eps=1e-8 if eps is None else eps)
     raise ValueError(f"there is no optimizer {name!r}: choose sgd, rmsprop or adamw")
 
 
