@@ -109,6 +109,14 @@ def alike(one: Any, other: Any) -> bool:
     match one, other:
         case dict(), dict():
             return one.keys() == other.keys() and all(alike(one[k], other[k]) for k in one)
+        case [{"left": _}, *_], [{"left": _}, *_]:  # boxes, of which equal ones are in any order
+            scores = ([box["score"] for box in boxes] for boxes in (one, other))
+            rest = list(other)
+            for box in one:
+                if not (found := [other for other in rest if alike(box, other)]):
+                    return False
+                rest.remove(found[0])
+            return not rest and alike(*scores)
         case list(), list():
             few = len(one) // 1000  # pixels at a border may go either way
             pairs = list(zip(one, other, strict=True))
