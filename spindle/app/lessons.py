@@ -182,9 +182,8 @@ def unspoken(path: Path) -> None:
     """That a list may be written there: nothing that it is not is ever written over."""
     if path.suffix != ".jsonl":
         raise ValueError(f"{path} is no name for a list: let it end in .jsonl")
-    if atomic.placed(path).exists() and not path.read_bytes()[:100].startswith(
-        b'{"spindle": "list"'
-    ):
+    atomic.placed(path)
+    if path.exists() and not path.read_bytes()[:100].startswith(b'{"spindle": "list"'):
         raise ValueError(f"{path} is there already and is no list of ours: choose another name")
 
 

@@ -76,7 +76,9 @@ def features(
 
     def judge(batch: list[T]) -> Floats:
         pictures = np.stack([see(sample) for sample in batch])
-        views = [pictures, np.ascontiguousarray(pictures[:, :, ::-1])][: 1 + mirrored]
+        views = [pictures]
+        if mirrored:
+            views.append(np.ascontiguousarray(pictures[:, :, ::-1]))
         return np.stack([ask(view) for view in views], 1)
 
     made, done = [], 0

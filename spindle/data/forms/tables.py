@@ -49,9 +49,7 @@ class Columns:
     split: int | None = None
     group: int | None = None
     corners: tuple[int, ...] = ()  # left, top, right, bottom of a thing in the picture
-    kinds: tuple[
-        str, ...
-    ] = ()  # each in a column of its own from `label` on, with 1 in one of them
+    kinds: tuple[str, ...] = ()  # a column for each from `label` on, with 1 in one of them
     headed: bool = True
 
     @property
@@ -103,8 +101,8 @@ def lacking(path: Path) -> str:
         except ValueError as error:
             return str(error)
         if file.suffix.lower() in ENDINGS and len(header) > 1:
-            return f"the first line of {file.name} is {header[:80]!r}: call one column path and " \
-                   "one label there"  # fmt: skip
+            said = f"the first line of {file.name} is {header[:80]!r}"
+            return f"{said}: call one column path and one label there"
     return ""
 
 
