@@ -50,13 +50,12 @@ class ByteTile(Tile):
             pitch = writer.layout(op.shortcut).pitch
             more = f"more{channel} + p * {pitch}, {pitch}"
         for begin, end, count in spans(self.pixels):
+            soon = self.soon(self.deep * self.block, count) if op.params > FAR else "w, 0"
             yield f"for (int p = {begin}; p < {end}; p += {count}) {{"
-            if op.params > FAR:
-                yield f"    {self.ahead(chunk, count)}"
             yield (
                 f"    {writer.kernel('tile8', count, self.size)}(x, window, p * window.step, w, "
                 f"to{channel} + {one.place} * {made.pitch}, {one.apart * made.pitch}, {more}, "
-                f"{writer.ways(op)}, {ACTS[op.act]});"
+                f"{writer.ways(op)}, {ACTS[op.act]}, {soon});"
             )
             yield "}"
 

@@ -176,21 +176,23 @@ class Tile:
                 parts["more"] = op.shortcut
             kernel = writer.kernel("tile", count, self.size, **parts)
             yield f"for (int p = {begin}; p < {end}; p += {count}) {{"
-            if x.each * op.params > FAR:
-                yield f"    {self.ahead(chunk, count)}"
+            soon = self.soon(chunk.depth * self.block, count) if x.each * op.params > FAR else "w, 0"
             yield (
                 f"    {kernel}(x, window, p * window.step{shift}, "
-                f"w, {start}, {to}, {apart}, {more}, {act});"
+                f"w, {start}, {to}, {apart}, {more}, {act}, {soon});"
             )
             yield "}"
 
-    def ahead(self, chunk: Chunk, pixels: int) -> str:
-        """A part of the weights that follow this chunk's is asked for with each tile of pixels."""
-        size = chunk.depth * self.block
-        rows = self.writer.rows(self.op) // self.writer.flat(self.op)
-        each = -(-size // (rows * self.one.count))
-        row = self.y.removeprefix("y + ")
-        return f"ahead(w + {size} + ({row} * {self.one.count} + p) * {each}, {each * pixels});"
+    def soon(self, size: int, pixels: int) -> str:
+        """Which of the weights that follow these, so many, are asked for while a tile is summed.
+
+        Each tile of pixels asks for its share.  Where there is but one pixel, nothing would hide it.
+        """
+        total = self.writer.rows(self.op) // self.writer.flat(self.op) * self.one.count
+        if total == 1:
+            return "w, 0"
+        place = f"({self.y.removeprefix('y + ')} * {self.one.count} + p)"
+        return f"w + {size} + {place} * {-(-size // total)}, {-(-self.block * pixels // total)}"
 
     @property
     def split(self) -> bool:

@@ -80,10 +80,10 @@ STEP void make_stem_stem(Walk *at, int until) /* Conv: 32x32x3 -> 16x16x8, 0.1 M
                     const Window window = {3, 1, 0, 3, 9, 6};
                     const float *const w = tile + 8;
                     for (int p = 0; p < 12; p += 6) {
-                        tile_6_2(x, window, p * window.step, w, tile, 0, to + n * 8 + p * 8, 8, 0, 0, act_relu6);
+                        tile_6_2(x, window, p * window.step, w, tile, 0, to + n * 8 + p * 8, 8, 0, 0, act_relu6, w, 0);
                     }
                     for (int p = 12; p < 16; p += 4) {
-                        tile_4_2(x, window, p * window.step, w, tile, 0, to + n * 8 + p * 8, 8, 0, 0, act_relu6);
+                        tile_4_2(x, window, p * window.step, w, tile, 0, to + n * 8 + p * 8, 8, 0, 0, act_relu6, w, 0);
                     }
                 }
             }
@@ -142,10 +142,10 @@ STEP void make_block01_add_add(Walk *at, int until) /* Sum: 16x16x8 + 16x16x8 ->
                     const Window window = {1, 1, 0, 0, 8, 8};
                     const float *const w = tile + 8;
                     for (int p = 0; p < 12; p += 6) {
-                        tile_6_2(x, window, p * window.step, w, tile, 0, to + n * 8 + p * 8, 8, more + n * 8 + p * 8, 8, act_none);
+                        tile_6_2(x, window, p * window.step, w, tile, 0, to + n * 8 + p * 8, 8, more + n * 8 + p * 8, 8, act_none, w, 0);
                     }
                     for (int p = 12; p < 16; p += 4) {
-                        tile_4_2(x, window, p * window.step, w, tile, 0, to + n * 8 + p * 8, 8, more + n * 8 + p * 8, 8, act_none);
+                        tile_4_2(x, window, p * window.step, w, tile, 0, to + n * 8 + p * 8, 8, more + n * 8 + p * 8, 8, act_none, w, 0);
                     }
                 }
             }
@@ -171,7 +171,7 @@ STEP void make_block02_project_expand(Walk *at, int n, int until)
         const Window window = {1, 1, 0, 0, 8, 8};
         const float *const w = tile + 24;
         for (int p = 0; p < 16; p += 2) {
-            tile_2_6(x, window, p * window.step, w, tile, 0, to + p * 24, 24, 0, 0, act_relu6);
+            tile_2_6(x, window, p * window.step, w, tile, 0, to + p * 24, 24, 0, 0, act_relu6, w, 0);
         }
     }
     for (int y = at->made[0]; y < until; y++)
@@ -225,7 +225,7 @@ STEP void make_block02_project_project(Walk *at, int until) /* Conv: 8x8x48 -> 8
                     const Window window = {1, 1, 0, 0, 48, 48};
                     const float *const w = tile + 8;
                     for (int p = 0; p < 8; p += 4) {
-                        tile_4_2(x, window, p * window.step, w, tile, 0, to + n * 8 + p * 8, 8, 0, 0, act_none);
+                        tile_4_2(x, window, p * window.step, w, tile, 0, to + n * 8 + p * 8, 8, 0, 0, act_none, w, 0);
                     }
                 }
             }
@@ -251,7 +251,7 @@ STEP void make_block03_add_expand(Walk *at, int n, int until)
         const Window window = {1, 1, 0, 0, 8, 8};
         const float *const w = tile + 24;
         for (int p = 0; p < 8; p += 2) {
-            tile_2_6(x, window, p * window.step, w, tile, 0, to + p * 24, 24, 0, 0, act_relu6);
+            tile_2_6(x, window, p * window.step, w, tile, 0, to + p * 24, 24, 0, 0, act_relu6, w, 0);
         }
     }
     for (int y = at->made[0]; y < until; y++)
@@ -306,7 +306,7 @@ STEP void make_block03_add_add(Walk *at, int until) /* Sum: 8x8x48 + 8x8x8 -> 8x
                     const Window window = {1, 1, 0, 0, 48, 48};
                     const float *const w = tile + 8;
                     for (int p = 0; p < 8; p += 4) {
-                        tile_4_2(x, window, p * window.step, w, tile, 0, to + n * 8 + p * 8, 8, more + n * 8 + p * 8, 8, act_none);
+                        tile_4_2(x, window, p * window.step, w, tile, 0, to + n * 8 + p * 8, 8, more + n * 8 + p * 8, 8, act_none, w, 0);
                     }
                 }
             }

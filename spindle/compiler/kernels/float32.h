@@ -43,13 +43,6 @@ INLINE const float *row(const float *tensor, int y, int height, int ring, int fl
     return y < 0 || y >= height ? zero : tensor + (ptrdiff_t)(y % ring) * floats;
 }
 
-/* Asks for weights that are wanted soon, as far as the second level: the first holds today's. */
-INLINE void ahead(const float *w, int floats)
-{
-    for (int i = 0; i < floats; i += 16)
-        __builtin_prefetch(w + i, 0, 2);
-}
-
 /* Zeros in some channels of the pixels on both sides of a row. */
 INLINE void margins(float *y, int left, int width, int right, int pitch, int channels)
 {

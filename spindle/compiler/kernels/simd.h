@@ -35,7 +35,10 @@ INLINE vf above(vf a, vf b, vf yes, vf no) /* yes where a > b, or else no */
 {
     return _mm512_mask_blend_ps(_mm512_cmp_ps_mask(a, b, _CMP_GT_OQ), no, yes);
 }
-INLINE vf nearest(vf a) { return _mm512_roundscale_ps(a, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC); }
+INLINE vf nearest(vf a) /* for numbers that 32 bits hold; gcc's macro for any does not pass -Wconversion */
+{
+    return _mm512_cvtepi32_ps(_mm512_cvtps_epi32(a));
+}
 INLINE vf two_to(vf n) /* 2 to a whole power, -126 to 127 */
 {
     return _mm512_castsi512_ps(

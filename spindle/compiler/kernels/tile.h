@@ -16,7 +16,8 @@
 #define MORE float
 #endif
 INLINE void TILE(const float *const *x, Window at, int shift, const float *w, const float *start,
-                 int apart, MADE *y, int step, const MORE *shortcut, int beside, enum act act)
+                 int apart, MADE *y, int step, const MORE *shortcut, int beside, enum act act,
+                 const float *soon, int each)
 {
     vf sum[PIXELS][VECTORS];
     UNROLL for (int m = 0; m < PIXELS; m++)
@@ -26,6 +27,8 @@ INLINE void TILE(const float *const *x, Window at, int shift, const float *w, co
         for (int u = 0; u < at.wide; u++) {
             const float *from = x[v] + at.offset + u * at.beside + shift;
             LITTLE for (int k = 0; k < at.length; k++, w += VECTORS * LANES) {
+                if (each)
+                    __builtin_prefetch(soon + k * each, 0, 2);
 #if PIXELS < VECTORS /* the fewer stay in registers, the others pass through one */
                 UNROLL for (int part = 0; part < OF(parts, READ); part++) {
                     if (part)

@@ -6,7 +6,8 @@
  * and every four channels in, the quads of each channel out.
  */
 INLINE void TILE(const uint8_t *const *x, Window at, int shift, const float *w, void *to, int step,
-                 const uint8_t *shortcut, int beside, enum made made, enum act act)
+                 const uint8_t *shortcut, int beside, enum made made, enum act act,
+                 const float *soon, int each)
 {
     enum { BLOCK = VECTORS * LANES };
     const float *const scale = w + BLOCK, *const zero = scale + BLOCK;
@@ -20,6 +21,8 @@ INLINE void TILE(const uint8_t *const *x, Window at, int shift, const float *w, 
         for (int u = 0; u < at.wide; u++) {
             const uint8_t *from = x[v] + at.offset + u * at.beside + shift;
             for (int k = 0; k < at.length; k += 4, quads += BLOCK) {
+                if (each)
+                    __builtin_prefetch(soon + k / 4 * each, 0, 2);
                 HERE;
                 vi weight[VECTORS];
                 UNROLL for (int n = 0; n < VECTORS; n++)
