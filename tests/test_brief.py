@@ -150,16 +150,24 @@ def test_every_task(task: str) -> None:
 
 
 def test_any_weights_lose_no_more_in_c_than_in_numpy() -> None:
-    """Their sums differ in the last bit, so that an edge may now and then be the next brief."""
+    """Their sums differ in the last bit, so that an edge may now and then be the next brief: which
+    does, hangs on the processor that numpy adds up on, so that one picture says nothing."""
     graph = TASKS["classes"]
     weights = settled(graph)
     isa = replace(AVX2, brief=True)
     (network,) = built([emitted(graph, weights, isa)])
-    found = network.run(picture(graph))["logits"]
     folded, numbers = pipeline.passed(graph, weights)
-    meant = brief.run(folded, numbers, picture(graph), brief.edges(folded))["logits"]
-    plain = reference.run(graph, weights, picture(graph))["logits"]
-    assert error(meant, found) < error(plain, meant) / 4
+    pictures = np.random.default_rng(1).integers(0, 256, (12, *graph.input.shape), np.uint8)
+    edges = brief.edges(folded)
+    found = np.stack([network.run(one)["logits"] for one in pictures])
+    meant = np.stack([brief.run(folded, numbers, one, edges)["logits"] for one in pictures])
+    plain = np.stack([reference.run(graph, weights, one)["logits"] for one in pictures])
+
+    def spread(of: NDArray[Any]) -> float:
+        return float(np.sqrt(np.mean(of**2)))
+
+    assert spread(found - plain) < 1.2 * spread(meant - plain)
+    assert spread(found - meant) < spread(meant - plain) / 2
 
 
 def test_instructions_that_are_not_here_say_it_too() -> None:
