@@ -43,8 +43,10 @@ class ByteTile(Tile):
         yield from pointers(op, writer, self.y, chunk)
         yield chunk.window(step(op, x.pitch))
         yield f"const float *const w = tile{phased(op, self.y, one, self.whole)};"
-        channel = f" + {self.done * writer.isa.lanes}" if self.done else ""
-        channel += self.channel if made.tiles else f" + n * {self.block}"
+        channel = self.channel
+        if not made.tiles:
+            channel = f" + {self.done * writer.isa.lanes}" if self.done else ""
+            channel += f" + n * {self.block}"
         more = "0, 0"
         if isinstance(op, Sum):
             pitch = writer.layout(op.shortcut).pitch

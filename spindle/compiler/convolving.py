@@ -6,8 +6,8 @@ from dataclasses import replace
 
 from spindle.compiler.bytewise import ByteTile
 from spindle.compiler.summing import ROWS, Tile, passes
-from spindle.compiler.tiling import phase
-from spindle.compiler.writer import Lines, Writer
+from spindle.compiler.tiling import phase, rows
+from spindle.compiler.writer import Lines, Writer, under
 from spindle.model.ops import Conv, Op
 
 
@@ -52,24 +52,36 @@ def margins(op: Op, writer: Writer, to: str, channels: str = "", first: str = ""
 
 def wide(op: Conv, writer: Writer) -> str:
     """Tile n of a wide tensor, as far as row `until`: a function of its own."""
+    lines = [f"STEP void {writer.function(op.name)}(Walk *at, int n, int until)", "{"]
+    for condition, own in writer.planes(op.output):
+        lines += [f"    {line}" for line in under(condition, plane(op, own))]
+    return "\n".join([*lines, "}"])
+
+
+def plane(op: Conv, writer: Writer) -> list[str]:
+    """What makes a plane of a wide tensor."""
     (one,) = passes(op)
     tiling, made = writer.tiling(op), writer.layout(op.output)
-    ((size, _),) = tiling.vectors
+    size, times = tiling.vectors[0]
     loop = f"for (int y = {writer.made(op)}; y < until; y++)"
-    if op.whole:
+    tile: Tile
+    if made.within:
+        rest, done = tiling.vectors[-1][0], size * times if len(tiling.vectors) > 1 else 0
+        pixels = rows(one.count, rest, op.kernel**2 * op.inputs[0].shape[2], writer.isa, True)
+        tile = ByteTile(op, writer, one, pixels, rest, done, loop, "y", "0")
+        lines = list(tile.lines())
+    elif op.whole:
         parts = made.pitch // (size * writer.isa.lanes)
         index, channel = f"(n * {parts} + h)", f" + h * {size * writer.isa.lanes}"
-        tile: Tile = ByteTile(op, writer, one, tiling.pixels, size, 0, loop, "y", index, channel)
+        tile = ByteTile(op, writer, one, tiling.pixels, size, 0, loop, "y", index, channel)
         lines = [
-            f"    for (int h = 0; h < {parts}; h++) {{",
-            *(f"        {line}" for line in tile.lines()),
-            "    }",
+            f"for (int h = 0; h < {parts}; h++) {{",
+            *(f"    {line}" for line in tile.lines()),
+            "}",
         ]
     else:
         tile = Tile(op, writer, one, tiling.pixels, size, 0, loop, "y")
-        lines = [f"    {line}" for line in tile.lines()]
+        lines = list(tile.lines())
     if made.left or made.right:
-        lines += [f"    {loop}", f"        {margins(op, writer, writer.to(op.output, 'y'))}"]
-    return "\n".join(
-        [f"STEP void {writer.function(op.name)}(Walk *at, int n, int until)", "{", *lines, "}"]
-    )
+        lines += [loop, f"    {margins(op, writer, writer.to(op.output, 'y'))}"]
+    return lines

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 from spindle.compiler import pack, quads
 from spindle.compiler.convolving import margins
 from spindle.compiler.integers import share
+from spindle.compiler.layout import Layout
 from spindle.compiler.summing import (
     ACTS,
     ROWS,
@@ -17,9 +20,10 @@ from spindle.compiler.summing import (
     spans,
     step,
 )
+from spindle.compiler.targets import Isa
 from spindle.compiler.tiling import GROUP, QUAD, strips
 from spindle.compiler.walk import extent
-from spindle.compiler.writer import Lines, Writer
+from spindle.compiler.writer import Lines, Writer, under
 from spindle.model.ops import Conv, Mean, Op
 
 
@@ -40,8 +44,10 @@ def by_tiles(op: Op, writer: Writer, maker: Conv) -> Lines:
     end = str(layout.pitch)
     if layout.tiles * layout.pitch > filled and not writer.layout(op.output).tiles:
         end = f"lower({layout.pitch}, {filled} - n * {layout.pitch})"
-    lines = rows(op, writer, "0", end, f"n * {layout.pitch}")
-    yield from (f"    {line}" for line in lines)
+    for condition, own in writer.planes(maker.output):
+        last = str(layout.rest) if own.layout(maker.output).within else end
+        lines = rows(op, own, "0", last, f"n * {layout.pitch}")
+        yield from (f"    {line}" for line in under(condition, lines))
     yield "}"
     yield f"{writer.made(maker)} = wanted;"
 
@@ -58,8 +64,10 @@ def taken(op: Op, writer: Writer) -> int:
     return writer.isa.lanes * (GROUP if isinstance(op, Conv) and op.whole else 1)
 
 
-def beat(op: Conv) -> str:
-    """The same in C."""
+def beat(op: Conv, x: Layout) -> str:
+    """The same in C, of what lies so."""
+    if x.within:
+        return str(x.pitch)
     return "GROUP * LANES" if op.whole else "LANES"
 
 
@@ -121,9 +129,11 @@ def byte_mean(op: Mean, writer: Writer, first: str, last: str, beyond: str) -> L
 
 
 def filtered(op: Conv, writer: Writer, first: str, last: str, beyond: str) -> Lines:
-    made, each = writer.layout(op.output), beat(op)
+    made, x = writer.layout(op.output), writer.layout(op.inputs[0])
+    each = beat(op, x)
     if op.whole:
-        base = writer.pack(op, quads.filters, whole(op, writer) // GROUP)
+        pieces = x.pitch // x.rest if x.rest and not x.within else x.pieces
+        base = writer.pack(op, quads.filters, whole(op, writer) // GROUP, pieces)
     else:
         base = writer.keep(op, pack.filters, whole(op, writer))
     yield f"{ROWS} {{"
@@ -148,18 +158,31 @@ def strip(op: Conv, writer: Writer, one: Pass, base: int, channels: tuple[str, s
     yield from pointers(op, writer, "y + r", chunk, base=writer.base(op.inputs[0]))
     yield chunk.window(step(op, x.pitch))
     kernel = phased(op, "y + r", one, whole(op, writer) * writer.isa.lanes * size)
-    yield f"for (int c = {first}; c < {last}; c += {beat(op)}) {{"
+    yield f"for (int c = {first}; c < {last}; c += {beat(op, x)}) {{"
     yield f"    const float *const w = at->w + {base} + (c + {beyond}) * {size}{kernel};"
     channel = "c" if made.tiles else f"c + {beyond}"
-    kind, how = ("filter8", writer.ways(op)) if op.whole else ("filter", ACTS[op.act])
-    for begin, end, count in spans(strips(one.count, taps * taps, writer.isa)):
-        yield f"    for (int p = {begin}; p < {end}; p += {count})"
+    kind, how = "filter", ACTS[op.act]
+    if op.whole:
+        kind, how = "filter8", f"{x.pieces}, {writer.ways(op)}"
+    for begin, end, count in filtering(one.count, x.pieces, taps, writer.isa):
+        yield f"    for (int p = {begin}; p < {end}; p += {count * x.pieces})"
         kernel = writer.kernel(kind, count, taps, made=op.output)
         yield (
             f"        {kernel}(x, window, p * window.step + c, w, "
             f"to + {one.place} * {made.pitch} + {channel}, {one.apart * made.pitch}, {how});"
         )
     yield "}"
+
+
+def filtering(width: int, pieces: int, taps: int, isa: Isa) -> Iterator[tuple[int, int, int]]:
+    """Where each run of strips begins and ends, and the groups of pixels in each of these.
+
+    Where groups do not part a row evenly, the last one goes back for some that were made before.
+    """
+    for begin, end, count in spans(strips(width // pieces, taps * taps, isa)):
+        yield begin * pieces, end * pieces, count
+    if width % pieces:
+        yield width - pieces, width, 1
 
 
 def deep(op: Conv, writer: Writer) -> int:
@@ -174,4 +197,4 @@ def deep(op: Conv, writer: Writer) -> int:
 def whole(op: Conv, writer: Writer) -> int:
     """Vectors of channels, with those that fill the last tile."""
     x = writer.layout(op.inputs[0])
-    return max(reaching(op, writer), x.tiles * x.pitch) // writer.isa.lanes
+    return max(reaching(op, writer), x.tiles * x.broad) // writer.isa.lanes

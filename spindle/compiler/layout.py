@@ -26,11 +26,28 @@ class Layout:
     tiles: int = 0  # of `pitch` channels, each tile a plane of its own; 0: all channels together
     sliced: bool = False  # one plane serves all tiles, one after another
     each: int = 4  # bytes of a number: 4 a float, 2 a brief, 1 on a grid
+    rest: int = 0  # channels of the last plane, where its pixels are narrower than the others'
+    within: int = 0  # of that plane: numbers in a row of the others
 
     @property
     def row(self) -> int:
         """Numbers from row to row."""
         return (self.left + self.width + self.right) * self.pitch
+
+    @property
+    def last(self) -> Layout:
+        """How the last plane lies, where its pixels are narrower."""
+        return replace(self, pitch=self.rest, within=self.row)
+
+    @property
+    def broad(self) -> int:
+        """The pitch of the planes before the last."""
+        return self.within // (self.row // self.pitch) if self.within else self.pitch
+
+    @property
+    def pieces(self) -> int:
+        """Pixels in as many numbers as one takes on the other planes."""
+        return self.broad // self.pitch
 
     def bytes(self, rows: int, planes: int = 1) -> int:
         """What so many rows take; of bytes, four are read at once, beyond the last too."""

@@ -67,8 +67,13 @@ def tiles(
     return Packed(joined(parts), narrow)
 
 
-def filters(op: Conv, weights: Weights, known: dict[str, Grid], isa: Isa, groups: int) -> Packed:
-    """For each group of channels, in the order of `columns`: its heads, then its columns' quads."""
+def filters(
+    op: Conv, weights: Weights, known: dict[str, Grid], isa: Isa, groups: int, pieces: int
+) -> Packed:
+    """For each group of channels, in the order of `columns`: its heads, then its columns' quads.
+
+    The last group's channels are as many as fit it so many times.
+    """
     exact = integers(op, weights, known).weight
     block = GROUP * isa.lanes
     order = columnwise(isa.lanes)
@@ -78,8 +83,9 @@ def filters(op: Conv, weights: Weights, known: dict[str, Grid], isa: Isa, groups
     for head, quads in zip(heads(op, weights, known, isa), each, strict=True):
         for group in range(groups):
             here = slice(group * block, (group + 1) * block)
-            parts += [filled(values[here], block)[order] for values in head]
-            some = filled(quads[here], block)[order]
+            turn = order % (block // pieces) if group == groups - 1 else order
+            parts += [filled(values[here], block)[turn] for values in head]
+            some = filled(quads[here], block)[turn]
             some = some.reshape(2, 2, isa.lanes, -1, QUAD)  # half, vector, channel
             some = some.transpose(0, 3, 1, 2, 4)
             parts.append(parted(some) if isa.parted and not narrow else some)

@@ -14,7 +14,7 @@ from spindle.compiler.tiling import GROUP, even_tiling
 from spindle.compiler.walk import Group, apart, extent, reach, rings, sinks
 from spindle.model.answers import ArgMax, Normalize, Softmax
 from spindle.model.graph import Graph
-from spindle.model.ops import Add, Conv, Deconv, Image, Mean, Op, Resize, Rows
+from spindle.model.ops import Add, Conv, Deconv, Image, Mean, Op, Resize, Rows, Tensor
 
 CACHE = 512 << 10  # bytes of a core's second level; more for rings was never quicker
 NEAREST = 32 << 10  # bytes of its first level
@@ -128,16 +128,28 @@ def tiled(group: Group, graph: Graph, layouts: dict[str, Layout], isa: Isa) -> d
         count = -(-vectors(graph[name].shape[2], isa) // across)
         shape = {"pitch": across * isa.lanes, "tiles": count}
         sliced = group.rows[reader.name] >= extent(reader)
-        found[name] = replace(layouts[name], **shape, sliced=sliced or group.split)
+        rest = narrowest(graph[name], reader, across, isa)
+        found[name] = replace(layouts[name], **shape, sliced=sliced or group.split, rest=rest)
         if reader not in ends and isinstance(reader, Conv):
             pitch = layouts[reader.name].pitch
             each = layouts[reader.name].each
+            if rest and not any(map(apart, group.readers(reader.output))):
+                pitch = vectors(reader.channels, isa) * isa.lanes
             odd = pitch if pitch * each % (2 * LINE) else pitch + LINE // each  # lest all meet
             found[reader.name] = replace(layouts[reader.name], pitch=odd)
             if group.split:  # what its tiles leave are sums, which briefs do not hold
                 found[reader.name] = replace(layouts[reader.name], **shape, sliced=True)
                 found |= {op.name: replace(layouts[op.name], each=4) for op in ends}
     return found
+
+
+def narrowest(wide: Tensor, reader: Op, across: int, isa: Isa) -> int:
+    """The channels of a wide tensor's last plane, if several pixels of it fill a group of bytes."""
+    rest = vectors(wide.shape[2], isa) % across
+    if not (isa.gathered and wide.grid and rest and across % rest == 0):
+        return 0
+    fits = isinstance(reader, Conv) and not isinstance(reader, Deconv)
+    return rest * isa.lanes if fits and reader.output.shape[1] >= across // rest else 0
 
 
 def chains(graph: Graph) -> list[tuple[Op, ...]]:

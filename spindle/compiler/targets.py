@@ -16,7 +16,8 @@ class Isa:
 
     A vector of quads of bytes is summed up in so many steps, for which it wants registers too.
     Where bytes are flipped, quads hold them less 128; where they are parted, a filter reads the
-    even and the odd ones as 16 bits.  Where it is asked for, edges are brief: bfloat16s.
+    even and the odd ones as 16 bits; where they are gathered, a group of them may be of several
+    pixels.  Where it is asked for, edges are brief: bfloat16s.
     """
 
     name: str
@@ -26,11 +27,12 @@ class Isa:
     aside: int = 4
     flipped: bool = False
     parted: bool = False
+    gathered: bool = False
     brief: bool = False
 
 
-AVX512 = Isa("avx512", 16, 32, dots=1, aside=2)
-AVX2 = Isa("avx2", 8, 16, parted=True)
+AVX512 = Isa("avx512", 16, 32, dots=1, aside=2, gathered=True)
+AVX2 = Isa("avx2", 8, 16, parted=True, gathered=True)
 NEON = Isa("neon", 4, 32, aside=4, flipped=True)
 I8MM = Isa("neon-i8mm", 4, 32, dots=1, aside=4)
 WASM = Isa("wasm", 4, 16)

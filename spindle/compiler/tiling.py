@@ -71,13 +71,19 @@ def shares(columns: Runs, threads: int) -> list[list[int]]:
 
 
 @cache
-def grouped_tiling(width: int, groups: int, depth: int, isa: Isa) -> Tiling:
-    """The same for bytes that are made in groups of vectors, each of as many tiles as is best."""
+def grouped_tiling(width: int, groups: int, rest: int, depth: int, isa: Isa) -> Tiling:
+    """The same for bytes that are made in groups of vectors, each of as many tiles as is best.
+
+    The last group may be of fewer vectors, which are then a tile of their own.
+    """
     choices = []
     for across in (size for size in range(1, GROUP + 1) if GROUP % size == 0):
         pixels, count = rows(width, across, depth, isa, True), groups * GROUP // across
+        if rest:
+            count -= GROUP // across
         cost = sum(cycles(m, across, depth, isa, True) * times for m, times in pixels) * count
-        choices.append((cost, Tiling(pixels, ((across, count),))))
+        columns = tuple((size, times) for size, times in ((across, count), (rest, 1)) if times)
+        choices.append((cost, Tiling(pixels, columns if rest else ((across, count),))))
     return min(choices, key=lambda choice: choice[0])[1]
 
 

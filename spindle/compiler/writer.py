@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -106,6 +106,10 @@ class Writer:
         layout, zero = self.layout(tensor), self.known[tensor.name].zero
         if not zero.any():
             return "(const uint8_t *)at->zero"
+        if layout.within:
+            zero = zero[-layout.pitch :]
+            rows = np.tile(zero, layout.row // layout.pitch).astype(np.uint8)
+            return f"((const uint8_t *)({self.constant(f'{tensor.name}.last', rows)}))"
         planes = max(layout.tiles, 1)
         pixel = np.pad(zero, (0, planes * layout.pitch - len(zero))).astype(np.uint8)
         rows = np.tile(pixel.reshape(planes, -1), (1, layout.row // layout.pitch))
@@ -153,7 +157,19 @@ class Writer:
 
     def plane(self, tensor: Tensor) -> int:
         """Floats from a tile of channels to the next."""
-        return self.arena.rows[tensor.name] * self.layout(tensor).row
+        layout = self.layout(tensor)
+        return self.arena.rows[tensor.name] * (layout.within or layout.row)
+
+    def planes(self, tensor: Tensor) -> Iterator[tuple[str, Writer]]:
+        """Who writes of plane n of a tensor, and when: of the last one it may be another."""
+        layout = self.layout(tensor)
+        if not layout.rest:
+            yield "", self
+            return
+        narrow = replace(self.plan, layouts=self.plan.layouts | {tensor.name: layout.last})
+        if layout.tiles > 1:
+            yield f"if (n + 1 < {layout.tiles})", self
+        yield f"if (n + 1 == {layout.tiles})", replace(self, plan=narrow)
 
     def base(self, tensor: Tensor) -> str:
         """The start of a tensor, or of the plane of tile n where it has planes."""
@@ -199,7 +215,9 @@ class Writer:
         across = vectors(channels, self.isa)
         if op.name in self.group.wide:
             if op.whole:
-                return grouped_tiling(width, self.layout(op.output).tiles, depth, self.isa)
+                made = self.layout(op.output)
+                rest = vectors(made.rest, self.isa)
+                return grouped_tiling(width, made.tiles, rest, depth, self.isa)
             return even_tiling(width, across, depth, self.isa)
         threads = self.plan.threads if self.shared else 1
         return tiling(width, across, depth, self.isa, threads, op.whole)
@@ -228,6 +246,16 @@ class Writer:
 def called(kind: str, pixels: int, other: int, brief: tuple[str, ...]) -> str:
     """The name of a kernel in one of its shapes."""
     return "_".join([kind, str(pixels), str(other), *brief])
+
+
+def under(condition: str, lines: Iterable[str]) -> Lines:
+    """These lines where a condition holds; always, where there is none."""
+    if not condition:
+        yield from lines
+        return
+    yield f"{condition} {{"
+    yield from (f"    {line}" for line in lines)
+    yield "}"
 
 
 def affine(y: str, scale: int, shift: int, over: int = 1) -> str:

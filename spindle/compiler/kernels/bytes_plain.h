@@ -88,13 +88,17 @@ INLINE vi words(vi a, vi b) /* four of each, block by block */
     __builtin_memcpy(v.at, both, sizeof v.at);
     return v;
 }
-INLINE void put_columns(uint8_t *p, vi low, vi high)
+INLINE vi joined(vi low, vi high)
 {
     int16_t halves[2][2 * LANES];
+    uint8_t found[4 * LANES];
+    vi v;
     __builtin_memcpy(halves[0], low.at, sizeof halves[0]);
     __builtin_memcpy(halves[1], high.at, sizeof halves[1]);
     for (int i = 0; i < 4 * LANES; i++)
-        p[i] = (uint8_t)halves[i / 8 % 2][8 * (i / 16) + i % 8];
+        found[i] = (uint8_t)halves[i / 8 % 2][8 * (i / 16) + i % 8];
+    __builtin_memcpy(v.at, found, sizeof v.at);
+    return v;
 }
 INLINE void columns(vi c[2], int half, vi r0, vi r1, vi r2, vi r3)
 {

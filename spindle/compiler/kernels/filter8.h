@@ -4,13 +4,16 @@
  * The bytes of a column, up to four rows of it, are quads, which the pixels beside share: first and
  * third, second and fourth, lest the heaviest weight, in the middle, has a neighbour.  Weights are those of one group, its channels in the order of `columns`: what sums begin with, scales,
  * zeros; then of each half, column by column, four rows at a time, the quads.
+ * Where a plane is so narrow that a group holds several pixels of it, PIXELS counts groups: each
+ * is of `pieces` pixels, which lie where their turn is.
  */
 INLINE void FILTER(const uint8_t *const *x, Window at, int shift, const float *w, uint8_t *y,
-                   int step, enum made made)
+                   int step, int pieces, enum made made)
 {
     enum { BLOCK = GROUP * LANES, DEEP = (SIDE + 3) / 4 };
     const int narrow = made & made_narrow, tap = narrow ? LANES : PARTS * LANES;
-    const int stride = at.step % at.beside ? SIDE : at.step / at.beside; /* columns to the next */
+    const int next = pieces * at.step;
+    const int stride = next % at.beside ? SIDE : next / at.beside; /* columns to the next */
     vi found[PIXELS][2];
     UNROLL for (int half = 0; half < 2; half++) {
         const float *const start = w + half * 2 * LANES, *const scale = start + BLOCK;
@@ -27,10 +30,12 @@ INLINE void FILTER(const uint8_t *const *x, Window at, int shift, const float *w
                                 read[u + stride][v][j / PARTS][j % PARTS];
                         continue;
                     }
-                    const int from = at.offset + shift + u * at.beside + m * at.step;
+                    const int from = at.offset + shift + u * at.beside + m * next;
                     vi rows[4], quads[2];
                     UNROLL for (int i = 0; i < 4; i++)
-                        rows[i] = 4 * v + i < SIDE ? whole(x[(4 * v + i) % SIDE] + from) : nothing();
+                        rows[i] = 4 * v + i < SIDE
+                                ? gathered(x[(4 * v + i) % SIDE] + from, pieces, at.step)
+                                : nothing();
                     columns(quads, half, rows[0], rows[2], rows[1], rows[3]);
                     UNROLL for (int j = 0; j < 2; j++)
                         if (narrow)
@@ -55,7 +60,7 @@ INLINE void FILTER(const uint8_t *const *x, Window at, int shift, const float *w
         }
     }
     UNROLL for (int m = 0; m < PIXELS; m++)
-        put_columns(y + m * step, found[m][0], found[m][1]);
+        scattered(y + m * pieces * step, joined(found[m][0], found[m][1]), pieces, step);
 }
 #undef FILTER
 #undef PIXELS
