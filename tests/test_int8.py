@@ -17,7 +17,7 @@ from spindle.compiler.pipeline import passed
 from spindle.compiler.schedule import Limits
 from spindle.compiler.targets import AVX2, AVX512, I8MM, NEON, PLAIN, WASM, Isa, target
 from spindle.model.graph import Builder, Graph
-from spindle.model.ops import Conv, Deconv
+from spindle.model.ops import Act, Conv, Deconv
 from spindle.model.weights import Weights
 from tests import drawn
 from tests.abroad import in_wasm, needed, on_arm, on_cortex
@@ -131,6 +131,32 @@ def test_the_loudest_filters_do_not_saturate(isa: Isa) -> None:
         white = np.full(model[0].input.shape, 255, np.uint8)
         for picture in (white, pictures(model[0], 3)[0]):
             assert judged(*model, picture, network.run(picture)) == 1
+
+
+def narrow(channels: int, width: int, kernel: int, stride: int, act: Act) -> Graph:
+    """A wide tensor whose last plane may be narrower than the others, filtered and summed."""
+    g = Builder((9, width))
+    wide = g.conv(g.image, "wide", channels, 1, act=act, norm=None)
+    deep = g.conv(wide, "deep", channels, kernel, stride, groups=channels, act=act, norm=None)
+    return g.graph(g.conv(deep, "sums", 5, act=None, norm=None))
+
+
+@pytest.mark.parametrize("isa", ISAS, ids=lambda isa: isa.name)
+def test_planes_narrower_than_a_group_of_channels(isa: Isa) -> None:
+    """Several pixels are then filtered at once, of which a row may not be a multiple."""
+    shapes = [
+        (channels, width, kernel, stride, act)
+        for channels in (8, 16, 24, 32, 48, 80, 96, 100)
+        for width, kernel, stride, act in (
+            (13, 3, 1, "relu6"), (13, 3, 2, None), (14, 5, 1, None), (5, 3, 2, "relu6"),
+        )
+    ]  # fmt: skip
+    graphs = [narrow(*shape) for shape in shapes]
+    models = [gridded(graph, settled(graph, n), n) for n, graph in enumerate(graphs)]
+    sources = [emitted(*model, isa, n % 2 + 1, f"m{n}") for n, model in enumerate(models)]
+    for n, (network, model) in enumerate(zip(built(sources, isa), models, strict=True)):
+        picture = pictures(model[0], n)[0]
+        assert judged(*model, picture, network.run(picture, n % 2 + 1)) == 1, shapes[n]
 
 
 @pytest.mark.parametrize("seed", range(6))

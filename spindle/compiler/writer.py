@@ -107,8 +107,8 @@ class Writer:
         if not zero.any():
             return "(const uint8_t *)at->zero"
         if layout.within:
-            zero = zero[-layout.pitch :]
-            rows = np.tile(zero, layout.row // layout.pitch).astype(np.uint8)
+            pixel = quads.filled(zero[(layout.tiles - 1) * layout.broad :], layout.pitch)
+            rows = np.tile(pixel, layout.row // layout.pitch).astype(np.uint8)
             return f"((const uint8_t *)({self.constant(f'{tensor.name}.last', rows)}))"
         planes = max(layout.tiles, 1)
         pixel = np.pad(zero, (0, planes * layout.pitch - len(zero))).astype(np.uint8)
