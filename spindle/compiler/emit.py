@@ -12,7 +12,7 @@ from spindle.compiler.source import Source
 from spindle.compiler.steps import about, function
 from spindle.compiler.targets import Isa
 from spindle.compiler.walk import Group, extent, reach, sinks
-from spindle.compiler.writer import Shape, Writer, affine, called
+from spindle.compiler.writer import HALF, Shape, Writer, affine, called
 from spindle.model.grids import grids
 from spindle.model.ops import Resize
 from spindle.model.tasks import outputs
@@ -55,15 +55,15 @@ def emit(
     return Source(name, c + "\n", h, blob.content, arena.bytes, plan.threads, info)
 
 
-def instance(kind: str, pixels: int, other: int, brief: tuple[str, ...]) -> str:
+def instance(kind: str, pixels: int, other: int, ways: tuple[str, ...]) -> str:
     """A kernel in one of the shapes that this network calls."""
     name = kind.removesuffix("8").upper()
     sizes = {"TILE": "VECTORS", "FILTER": "SIDE"}[name]
     lines = [
-        f"#define {name} {called(kind, pixels, other, brief)}",
+        f"#define {name} {called(kind, pixels, other, ways)}",
         f"#define PIXELS {pixels}",
         f"#define {sizes} {other}",
-        *(f"#define {part.upper()} brief" for part in brief),
+        *(f"#define {way.upper()} {1 if way == HALF else 'brief'}" for way in ways),
         f'#include "kernels/{kind}.h"',
     ]
     return "\n".join(lines)

@@ -10,14 +10,13 @@ from spindle.compiler.fused import Sum
 from spindle.compiler.layout import LINE, Layout, vectors
 from spindle.compiler.layout import layouts as plain
 from spindle.compiler.targets import Isa
-from spindle.compiler.tiling import GROUP, even_tiling
+from spindle.compiler.tiling import GROUP, NEAREST, even_tiling
 from spindle.compiler.walk import Group, apart, extent, reach, rings, sinks
 from spindle.model.answers import ArgMax, Normalize, Softmax
 from spindle.model.graph import Graph
 from spindle.model.ops import Add, Conv, Deconv, Image, Mean, Op, Resize, Rows, Tensor
 
 CACHE = 512 << 10  # bytes of a core's second level; more for rings was never quicker
-NEAREST = 32 << 10  # bytes of its first level
 NEARER = 1 / 8  # of what it takes to fetch a byte from beyond the second, from there
 MEETING = 16 << 10  # bytes, in about a microsecond
 FEW_ROWS = 28  # of fewer, each thread takes channels rather than rows
@@ -83,7 +82,7 @@ def planned(graph: Graph, groups: Iterable[Group], isa: Isa, threads: int) -> Pl
 def shaped(group: Group, graph: Graph, threads: int, isa: Isa) -> Group:
     """What follows from the ops of a group: its wide tensors, and how threads share it."""
     lanes = threads == 1 or not splits(group, graph)
-    return replace(group, wide=tiles(group.ops, graph, isa), lanes=lanes)
+    return replace(group, wide=tiles(group, graph, isa), lanes=lanes)
 
 
 def parted(found: list[tuple[Op, ...]], streamed: int) -> list[tuple[Op, ...]]:
@@ -98,12 +97,12 @@ def walks(op: Op) -> bool:
     return not isinstance(op, (Mean, Rows)) and all(reach(op, tensor) for tensor in op.inputs)
 
 
-def tiles(ops: tuple[Op, ...], graph: Graph, isa: Isa) -> dict[str, int]:
-    """The wide tensors among these, which only what never mixes channels reads; their tiles."""
+def tiles(group: Group, graph: Graph, isa: Isa) -> dict[str, int]:
+    """The wide tensors of a group, which only what never mixes channels reads; their tiles."""
     found = {}
-    group = Group(ops, {})
     ends = sinks(group, graph)
-    for op in ops:
+    standing = rings(group, graph) if group.rows else {}
+    for op in group.ops:
         readers = group.readers(op.output)
         if (
             isinstance(op, Conv)
@@ -115,7 +114,8 @@ def tiles(ops: tuple[Op, ...], graph: Graph, isa: Isa) -> dict[str, int]:
         ):
             across = vectors(op.channels, isa)
             depth = op.kernel**2 * op.inputs[0].shape[2]
-            even = even_tiling(op.output.shape[1], across, depth, isa)
+            rows = standing.get(op.name, 1)
+            even = even_tiling(op.output.shape[1], across, depth, isa, rows)
             found[op.name] = GROUP if op.whole else even.vectors[0][0]
     return found
 
@@ -201,9 +201,11 @@ def timed(
     sink = sinks(group, graph)[-1]
     at_once = not isinstance(sink, Resize) and not all(reach(sink, t) for t in sink.inputs)
     heights = [extent(sink)] if at_once else strips(extent(sink))
-    choices = [replace(group, rows=strip(group, graph, rows)) for rows in heights]
+    some = [strip(group, graph, rows) for rows in heights]
     if limits.rings is not None and not at_once:
-        choices.append(replace(group, rows=strip(group, graph, 1) | single(group)))
+        some.append(strip(group, graph, 1) | single(group))
+    choices = [replace(group, rows=rows) for rows in some]
+    choices = [replace(one, wide=tiles(one, graph, isa)) for one in choices]
 
     def cost(one: Group) -> tuple[int, tuple[int, int]]:
         lying = layouts | tiled(one, graph, layouts, isa)

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 
 from spindle.compiler import pack
 from spindle.compiler.fused import Sum
+from spindle.compiler.layout import vectors
 from spindle.compiler.tiling import FAR, NEAR, Runs
 from spindle.compiler.walk import taps
 from spindle.compiler.writer import Lines, Writer, affine, plus
@@ -174,9 +175,11 @@ class Tile:
                 pitch = writer.layout(op.shortcut).pitch
                 more = f"more{channel} + p * {pitch}, {pitch}"
                 parts["more"] = op.shortcut
-            kernel = writer.kernel("tile", count, self.size, **parts)
+            kernel = writer.kernel("tile", count, self.size, self.half, **parts)
             yield f"for (int p = {begin}; p < {end}; p += {count}) {{"
-            soon = self.soon(chunk.depth * self.block, count) if x.each * op.params > FAR else "w, 0"
+            soon = (
+                self.soon(chunk.depth * self.block, count) if x.each * op.params > FAR else "w, 0"
+            )
             yield (
                 f"    {kernel}(x, window, p * window.step{shift}, "
                 f"w, {start}, {to}, {apart}, {more}, {act}, {soon});"
@@ -186,13 +189,19 @@ class Tile:
     def soon(self, size: int, pixels: int) -> str:
         """Which of the weights that follow these, so many, are asked for while a tile is summed.
 
-        Each tile of pixels asks for its share.  Where there is but one pixel, nothing would hide it.
+        Each tile of pixels asks for its share; a pixel by itself for nothing, as nothing hides it.
         """
         total = self.writer.rows(self.op) // self.writer.flat(self.op) * self.one.count
         if total == 1:
             return "w, 0"
         place = f"({self.y.removeprefix('y + ')} * {self.one.count} + p)"
         return f"w + {size} + {place} * {-(-size // total)}, {-(-self.block * pixels // total)}"
+
+    @property
+    def half(self) -> bool:
+        """Whether of its last vector only half is summed."""
+        ends = self.done + self.size == vectors(self.op.channels, self.writer.isa)
+        return ends and self.writer.half(self.op) and self.op.name not in self.writer.group.wide
 
     @property
     def split(self) -> bool:

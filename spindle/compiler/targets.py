@@ -17,7 +17,9 @@ class Isa:
     A vector of quads of bytes is summed up in so many steps, for which it wants registers too.
     Where bytes are flipped, quads hold them less 128; where they are parted, a filter reads the
     even and the odd ones as 16 bits; where they are gathered, a group of them may be of several
-    pixels.  Where it is asked for, edges are brief: bfloat16s.
+    pixels.  Where it is spread, a number becomes a vector as it is multiplied by, which costs
+    nothing; where vectors have halves, one may be summed by itself, in half the time on some.
+    Where it is asked for, edges are brief: bfloat16s.
     """
 
     name: str
@@ -28,10 +30,12 @@ class Isa:
     flipped: bool = False
     parted: bool = False
     gathered: bool = False
+    halves: bool = False
+    spread: bool = False
     brief: bool = False
 
 
-AVX512 = Isa("avx512", 16, 32, dots=1, aside=2, gathered=True)
+AVX512 = Isa("avx512", 16, 32, dots=1, aside=2, gathered=True, halves=True, spread=True)
 AVX2 = Isa("avx2", 8, 16, parted=True, gathered=True)
 NEON = Isa("neon", 4, 32, aside=4, flipped=True)
 I8MM = Isa("neon-i8mm", 4, 32, dots=1, aside=4)

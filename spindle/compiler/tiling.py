@@ -14,6 +14,8 @@ Runs = tuple[tuple[int, int], ...]  # a size, and how many of it follow each oth
 LATENCY = 4  # cycles until a sum can be added to again
 PER_CYCLE = 2  # multiply-adds, and loads, that begin in a cycle
 AFAR = 0.3  # of the weights' loads miss the first level
+NEAREST = 32 << 10  # bytes of a core's first level
+BETWEEN = 32  # bytes that pass from there to the second in a cycle
 NEAR = 24 << 10  # bytes of weights that stay in the first level while rows go by
 FAR = 32 << 10  # bytes of weights that the first level does not keep: they are asked for early
 FILTER = 5  # channels in that would cost as much as the depthwise convolution which follows
@@ -42,16 +44,29 @@ def cut(total: int, sizes: tuple[int, int]) -> Runs:
 
 @cache
 def tiling(
-    width: int, vectors: int, depth: int, isa: Isa, threads: int = 1, quads: bool = False
+    width: int,
+    vectors: int,
+    depth: int,
+    isa: Isa,
+    threads: int = 1,
+    quads: bool = False,
+    half: bool = False,
 ) -> Tiling:
-    """The tiles that take the fewest cycles, by a model of a core, of the thread with the most."""
+    """The tiles that take the fewest cycles, by a model of a core, of the thread with the most.
+
+    Of the last vector only half may be wanted: its tile is then by itself.
+    """
     choices = []
     for across in range(1, min(vectors, MOST_ACROSS) + 1):
         columns = cut(vectors, (across, max(vectors % across, 1)))
+        if half:
+            *most_of_it, (size, times) = columns
+            columns = (*most_of_it, *(((size, times - 1),) if times > 1 else ()), (size, 1))
         pixels = rows(width, across, depth, isa, quads)
+        wide: list[float] = [size for size, _ in columns]
+        wide[-1] -= half / 2
         each = [
-            sum(cycles(m, size, depth, isa, quads) * times for m, times in pixels)
-            for size, _ in columns
+            sum(cycles(m, size, depth, isa, quads) * times for m, times in pixels) for size in wide
         ]
         most = max(
             sum(cost * count for cost, count in zip(each, mine, strict=True))
@@ -88,14 +103,27 @@ def grouped_tiling(width: int, groups: int, rest: int, depth: int, isa: Isa) -> 
 
 
 @cache
-def even_tiling(width: int, vectors: int, depth: int, isa: Isa) -> Tiling:
-    """The same for channels in tiles of one size, the last perhaps wider than what it holds."""
+def even_tiling(width: int, vectors: int, depth: int, isa: Isa, standing: int = 1) -> Tiling:
+    """The same for channels in tiles of one size, the last perhaps wider than what it holds.
+
+    So many rows of a tile stand until they are filtered, at best in the nearest cache.
+    """
     choices = []
-    for across in range(1, min(vectors, MOST_ACROSS) + 1):
-        pixels, count = rows(width, across, depth + FILTER, isa), -(-vectors // across)
-        cost = sum(cycles(m, across, depth + FILTER, isa) * times for m, times in pixels) * count
-        choices.append((cost, Tiling(pixels, ((across, count),))))
+    # what must be spread over a vector before it is multiplied by should meet two of them
+    least = 1 if isa.spread and not isa.brief else min(2, vectors)
+    for across in range(least, min(vectors, MOST_ACROSS) + 1):
+        one = evenly(width, vectors, across, depth, isa)
+        each = sum(cycles(m, across, depth + FILTER, isa) * times for m, times in one.pixels)
+        row = 4 * width * across * isa.lanes
+        if standing * row > NEAREST:
+            each += 2 * row / BETWEEN
+        choices.append((each * one.vectors[0][1], one))
     return min(choices, key=lambda choice: choice[0])[1]
+
+
+def evenly(width: int, vectors: int, across: int, depth: int, isa: Isa) -> Tiling:
+    """Channels in tiles of so many vectors, each with its filter in mind."""
+    return Tiling(rows(width, across, depth + FILTER, isa), ((across, -(-vectors // across)),))
 
 
 def rows(width: int, vectors: int, depth: int, isa: Isa, quads: bool = False) -> Runs:
@@ -123,7 +151,7 @@ def fits(pixels: int, vectors: int, isa: Isa, quads: bool = False) -> bool:
     return pixels * vectors + min(pixels, vectors) <= room
 
 
-def cycles(pixels: int, vectors: int, depth: int, isa: Isa, quads: bool = False) -> float:
+def cycles(pixels: int, vectors: float, depth: int, isa: Isa, quads: bool = False) -> float:
     if quads:
         steps, loads = pixels * vectors * isa.dots, pixels + vectors + vectors * AFAR
         each = max(steps / PER_CYCLE, loads / PER_CYCLE, LATENCY / isa.dots)

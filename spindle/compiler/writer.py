@@ -15,14 +15,15 @@ from spindle.compiler.place import Arena
 from spindle.compiler.quads import Packed
 from spindle.compiler.schedule import Plan
 from spindle.compiler.targets import Isa
-from spindle.compiler.tiling import QUAD, Tiling, even_tiling, grouped_tiling, tiling
+from spindle.compiler.tiling import QUAD, Tiling, evenly, grouped_tiling, tiling
 from spindle.compiler.walk import Group, extent, reach
 from spindle.model.grids import Grid
 from spindle.model.ops import Conv, Deconv, Op, Tensor
 from spindle.model.weights import Weights
 
 Lines = Iterator[str]
-Shape = tuple[str, int, int, tuple[str, ...]]
+Shape = tuple[str, int, int, tuple[str, ...]]  # the last: whether half, and what is brief
+HALF = "half"
 
 
 @dataclass
@@ -128,11 +129,14 @@ class Writer:
         full = max(layout.tiles, 1) * layout.pitch
         return self.constant(name, quads.joined([quads.filled(one, full) for one in arrays]))
 
-    def kernel(self, kind: str, pixels: int, other: int, **parts: Tensor) -> str:
+    def kernel(
+        self, kind: str, pixels: int, other: int, half: bool = False, **parts: Tensor
+    ) -> str:
         """Its name; `parts` of it are of other numbers where such a tensor is brief."""
-        brief = tuple(part for part, tensor in parts.items() if self.layout(tensor).brief)
-        self.shapes.add((kind, pixels, other, brief))
-        return called(kind, pixels, other, brief)
+        ways = tuple(part for part, tensor in parts.items() if self.layout(tensor).brief)
+        shape = kind, pixels, other, (HALF,) * half + ways
+        self.shapes.add(shape)
+        return called(*shape)
 
     @property
     def shared(self) -> bool:
@@ -218,9 +222,14 @@ class Writer:
                 made = self.layout(op.output)
                 rest = vectors(made.rest, self.isa)
                 return grouped_tiling(width, made.tiles, rest, depth, self.isa)
-            return even_tiling(width, across, depth, self.isa)
+            return evenly(width, across, self.group.wide[op.name], depth, self.isa)
         threads = self.plan.threads if self.shared else 1
-        return tiling(width, across, depth, self.isa, threads, op.whole)
+        return tiling(width, across, depth, self.isa, threads, op.whole, self.half(op))
+
+    def half(self, op: Conv) -> bool:
+        """Whether its last vector is summed as half of one."""
+        beyond, lanes = op.channels % self.isa.lanes, self.isa.lanes
+        return self.isa.halves and not op.whole and 0 < beyond <= lanes // 2
 
     def flat(self, op: Conv) -> int:
         """How many rows are as one: all of a plane, where nothing lies between its rows."""
@@ -243,9 +252,9 @@ class Writer:
         )
 
 
-def called(kind: str, pixels: int, other: int, brief: tuple[str, ...]) -> str:
+def called(kind: str, pixels: int, other: int, ways: tuple[str, ...]) -> str:
     """The name of a kernel in one of its shapes."""
-    return "_".join([kind, str(pixels), str(other), *brief])
+    return "_".join([kind, str(pixels), str(other), *ways])
 
 
 def under(condition: str, lines: Iterable[str]) -> Lines:

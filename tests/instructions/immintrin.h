@@ -37,6 +37,11 @@ static inline __m512 _mm512_cvtepi32_ps(__m512i a)
     return (Lanes){.half = {_mm256_cvtepi32_ps(x.halves[0]), _mm256_cvtepi32_ps(x.halves[1])}}.numbers;
 }
 
+static inline __m512 _mm512_zextps256_ps512(__m256 a)
+{
+    return (Lanes){.half = {a, _mm256_setzero_ps()}}.numbers;
+}
+
 static inline __m512i _mm512_cvtepu8_epi32(__m128i a)
 {
     const __m256i low = _mm256_cvtepu8_epi32(a), high = _mm256_cvtepu8_epi32(_mm_srli_si128(a, 8));

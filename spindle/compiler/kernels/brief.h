@@ -34,6 +34,12 @@ INLINE vf madd_brief(vf a, vf b, vf c)
 {
     return _mm512_dpbf16_ps(c, (__m512bh)a, (__m512bh)b);
 }
+INLINE vf half_madd_brief(vf a, vf b, vf c)
+{
+    return _mm512_zextps256_ps512(_mm256_dpbf16_ps(_mm512_castps512_ps256(c),
+                                                   (__m256bh)_mm512_castps512_ps256(a),
+                                                   (__m256bh)_mm512_castps512_ps256(b)));
+}
 INLINE void store_brief(brief *p, vf v)
 {
     _mm256_storeu_si256((__m256i *)p, (__m256i)_mm512_cvtneps_pbh(v));
@@ -177,12 +183,16 @@ INLINE void store_brief(brief *p, vf v)
 #endif
 
 #if defined(PAIRED)
+#ifndef HALVES
+#define half_madd_brief madd_brief
+#endif
 enum { parts_brief = 1 };
 #define part_brief(x, part) (x)
 #else /* one after the other: of both at once, registers would not hold the sums */
 enum { parts_brief = 2 };
 #define part_brief(x, part) ((part) ? latter(x) : former(x))
 #define madd_brief madd
+#define half_madd_brief half_madd
 #endif
 
 #endif

@@ -17,6 +17,7 @@
 #define load_float load
 #define store_float store
 #define madd_float madd
+#define half_madd_float half_madd
 #define part_float(x, part) (x)
 enum { parts_float = 1 };
 #define HERE __asm__ volatile("" ::: "memory") /* loads stay: moved, they would spill the sums */

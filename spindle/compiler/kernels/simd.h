@@ -25,6 +25,12 @@ INLINE vf load(const float *p) { return _mm512_loadu_ps(p); }
 INLINE void store(float *p, vf v) { _mm512_storeu_ps(p, v); }
 INLINE vf all(float x) { return _mm512_set1_ps(x); }
 INLINE vf madd(vf a, vf b, vf c) { return _mm512_fmadd_ps(a, b, c); }
+#define HALVES
+INLINE vf half_madd(vf a, vf b, vf c) /* of the first half, with nothing in the other */
+{
+    return _mm512_zextps256_ps512(_mm256_fmadd_ps(
+        _mm512_castps512_ps256(a), _mm512_castps512_ps256(b), _mm512_castps512_ps256(c)));
+}
 INLINE vf add(vf a, vf b) { return _mm512_add_ps(a, b); }
 INLINE vf sub(vf a, vf b) { return _mm512_sub_ps(a, b); }
 INLINE vf mul(vf a, vf b) { return _mm512_mul_ps(a, b); }
@@ -184,6 +190,9 @@ INLINE vf bytes(const uint8_t *p) { EACH((float)p[i]); }
 
 #endif
 
+#ifndef HALVES
+#define half_madd madd
+#endif
 INLINE vf zeros(void) { return all(0.0f); }
 
 #endif

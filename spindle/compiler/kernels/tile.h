@@ -5,7 +5,9 @@
  * Weights stand in reading order: for every tap and every channel in, VECTORS vectors of channels
  * out.  The sums begin with `start`: the biases (apart 0), or what an earlier part has left.
  * Of briefs, pairs are what else numbers are: in x, in the window and in the weights.
+ * With HALF, half of the last vector is summed, and the other half made nothing.
  */
+
 #ifndef READ
 #define READ float
 #endif
@@ -14,6 +16,9 @@
 #endif
 #ifndef MORE
 #define MORE float
+#endif
+#ifndef HALF
+#define HALF 0
 #endif
 INLINE void TILE(const float *const *x, Window at, int shift, const float *w, const float *start,
                  int apart, MADE *y, int step, const MORE *shortcut, int beside, enum act act,
@@ -39,7 +44,8 @@ INLINE void TILE(const float *const *x, Window at, int shift, const float *w, co
                     UNROLL for (int n = 0; n < VECTORS; n++) {
                         const vf weight = OF(part, READ)(load(w + n * LANES), part);
                         UNROLL for (int m = 0; m < PIXELS; m++)
-                            sum[m][n] = OF(madd, READ)(one[m], weight, sum[m][n]);
+                            sum[m][n] = n < VECTORS - HALF ? OF(madd, READ)(one[m], weight, sum[m][n])
+                                                           : OF(half_madd, READ)(one[m], weight, sum[m][n]);
                     }
                 }
 #else
@@ -51,7 +57,8 @@ INLINE void TILE(const float *const *x, Window at, int shift, const float *w, co
                     UNROLL for (int m = 0; m < PIXELS; m++) {
                         const vf one = OF(part, READ)(all(from[m * at.step + k]), part);
                         UNROLL for (int n = 0; n < VECTORS; n++)
-                            sum[m][n] = OF(madd, READ)(one, weight[n], sum[m][n]);
+                            sum[m][n] = n < VECTORS - HALF ? OF(madd, READ)(one, weight[n], sum[m][n])
+                                                           : OF(half_madd, READ)(one, weight[n], sum[m][n]);
                     }
                 }
 #endif
@@ -68,6 +75,7 @@ INLINE void TILE(const float *const *x, Window at, int shift, const float *w, co
 #undef TILE
 #undef PIXELS
 #undef VECTORS
+#undef HALF
 #undef READ
 #undef MADE
 #undef MORE
