@@ -144,13 +144,13 @@ def narrow(channels: int, width: int, kernel: int, stride: int, act: Act) -> Gra
 @pytest.mark.parametrize("isa", ISAS, ids=lambda isa: isa.name)
 def test_planes_narrower_than_a_group_of_channels(isa: Isa) -> None:
     """Several pixels are then filtered at once, of which a row may not be a multiple."""
-    shapes = [
-        (channels, width, kernel, stride, act)
-        for channels in (8, 16, 24, 32, 48, 80, 96, 100)
-        for width, kernel, stride, act in (
-            (13, 3, 1, "relu6"), (13, 3, 2, None), (14, 5, 1, None), (5, 3, 2, "relu6"),
-        )
-    ]  # fmt: skip
+    rows: list[tuple[int, int, int, Act]] = [
+        (13, 3, 1, "relu6"),
+        (13, 3, 2, None),
+        (14, 5, 1, None),
+        (5, 3, 2, "relu6"),
+    ]
+    shapes = [(channels, *row) for channels in (8, 16, 24, 32, 48, 80, 96, 100) for row in rows]
     graphs = [narrow(*shape) for shape in shapes]
     models = [gridded(graph, settled(graph, n), n) for n, graph in enumerate(graphs)]
     sources = [emitted(*model, isa, n % 2 + 1, f"m{n}") for n, model in enumerate(models)]

@@ -118,7 +118,7 @@ def test_pairs_of_weights_fit_where_that_is_cheap(manner: Manner) -> None:
         known = grids.grids(changed, numbers)
         ops = [op for op in changed.ops if isinstance(op, Conv) and op.whole]
         packed = [
-            quads.filters(op, numbers, known, AVX2, -(-op.channels // 32))
+            quads.filters(op, numbers, known, AVX2, -(-op.channels // 32), 1)
             if op.depthwise
             else quads.tiles(op, numbers, known, AVX2, ((1, -(-op.channels // 8)),), False)
             for op in ops

@@ -67,13 +67,18 @@ INLINE float sum_of(vf v)
     return sum;
 }
 
-INLINE float most_of(vf v)
+INLINE float first(vf v)
 {
     float room[LANES];
     store(room, v);
-    for (int i = 1; i < LANES; i++)
-        room[0] = room[i] > room[0] ? room[i] : room[0];
     return room[0];
+}
+
+INLINE float most_of(vf v)
+{
+    for (int n = LANES / 2; n; n /= 2)
+        v = most(v, around(v, n));
+    return first(v);
 }
 
 /* y may be x. */
@@ -105,36 +110,30 @@ static inline void softmax(const float *x, float *y, int channels)
 /* Of lanes that hold a value and the number of their vector's first: the first of the largest. */
 INLINE int first_of(vf best, vf at, float *value)
 {
-    float values[LANES], places[LANES];
-    store(values, best);
-    store(places, at);
-    int found = (int)places[0];
-    *value = values[0];
-    for (int i = 1; i < LANES; i++) {
-        const int place = (int)places[i] + i;
-        if (values[i] > *value || (values[i] == *value && place < found)) {
-            *value = values[i];
-            found = place;
-        }
-    }
-    return found;
+    static const float lanes[] = {0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15};
+    *value = most_of(best);
+    vf place = above(all(*value), best, all(16777216.0f), add(at, load(lanes)));
+    for (int n = LANES / 2; n; n /= 2)
+        place = least(place, around(place, n));
+    return (int)first(place);
 }
 
 /* The first of the largest, of at most 2 to the 24. */
 static inline int arg_max(const float *x, int channels)
 {
-    int c = 1, found = 0;
+    int found = 0;
     float value = x[0];
-    if (channels >= LANES) {
+    if (channels >= LANES) { /* the last vector goes back for some that were seen before */
         vf best = load(x), at = zeros();
-        for (c = LANES; c + LANES <= channels; c += LANES) {
-            const vf next = load(x + c);
-            at = above(next, best, all((float)c), at);
+        for (int c = LANES; c < channels; c += LANES) {
+            const int from = c + LANES <= channels ? c : channels - LANES;
+            const vf next = load(x + from);
+            at = above(next, best, all((float)from), at);
             best = above(next, best, next, best);
         }
-        found = first_of(best, at, &value);
+        return first_of(best, at, &value);
     }
-    for (; c < channels; c++)
+    for (int c = 1; c < channels; c++)
         if (x[c] > value) {
             value = x[c];
             found = c;

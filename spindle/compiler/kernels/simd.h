@@ -41,6 +41,11 @@ INLINE vf above(vf a, vf b, vf yes, vf no) /* yes where a > b, or else no */
 {
     return _mm512_mask_blend_ps(_mm512_cmp_ps_mask(a, b, _CMP_GT_OQ), no, yes);
 }
+INLINE vf around(vf a, int n) /* each lane takes that n beyond it */
+{
+    const __m512i lane = _mm512_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15);
+    return _mm512_permutexvar_ps(_mm512_add_epi32(lane, _mm512_set1_epi32(n)), a);
+}
 INLINE vf nearest(vf a) /* for numbers that 32 bits hold; gcc's macro for any does not pass -Wconversion */
 {
     return _mm512_cvtepi32_ps(_mm512_cvtps_epi32(a));
@@ -74,6 +79,11 @@ INLINE vf above(vf a, vf b, vf yes, vf no)
 {
     return _mm256_blendv_ps(no, yes, _mm256_cmp_ps(a, b, _CMP_GT_OQ));
 }
+INLINE vf around(vf a, int n)
+{
+    const __m256i lane = _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7);
+    return _mm256_permutevar8x32_ps(a, _mm256_add_epi32(lane, _mm256_set1_epi32(n)));
+}
 INLINE vf nearest(vf a) { return _mm256_round_ps(a, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC); }
 INLINE vf two_to(vf n)
 {
@@ -101,6 +111,7 @@ INLINE vf over(vf a, vf b) { return vdivq_f32(a, b); }
 INLINE vf most(vf a, vf b) { return vmaxq_f32(a, b); }
 INLINE vf least(vf a, vf b) { return vminq_f32(a, b); }
 INLINE vf above(vf a, vf b, vf yes, vf no) { return vbslq_f32(vcgtq_f32(a, b), yes, no); }
+INLINE vf around(vf a, int n) { return n == 2 ? vextq_f32(a, a, 2) : vextq_f32(a, a, 1); }
 INLINE vf nearest(vf a) { return vrndnq_f32(a); }
 INLINE vf two_to(vf n)
 {
@@ -137,6 +148,10 @@ INLINE vf above(vf a, vf b, vf yes, vf no)
 {
     return wasm_v128_bitselect(yes, no, wasm_f32x4_gt(a, b));
 }
+INLINE vf around(vf a, int n)
+{
+    return n == 2 ? wasm_i32x4_shuffle(a, a, 2, 3, 0, 1) : wasm_i32x4_shuffle(a, a, 1, 2, 3, 0);
+}
 INLINE vf nearest(vf a) { return wasm_f32x4_nearest(a); }
 INLINE vf two_to(vf n)
 {
@@ -170,6 +185,7 @@ INLINE vf over(vf a, vf b) { EACH(a.at[i] / b.at[i]); }
 INLINE vf most(vf a, vf b) { EACH(a.at[i] > b.at[i] ? a.at[i] : b.at[i]); }
 INLINE vf least(vf a, vf b) { EACH(a.at[i] < b.at[i] ? a.at[i] : b.at[i]); }
 INLINE vf above(vf a, vf b, vf yes, vf no) { EACH(a.at[i] > b.at[i] ? yes.at[i] : no.at[i]); }
+INLINE vf around(vf a, int n) { EACH(a.at[(i + n) % LANES]); }
 INLINE float nearest_of(float x) /* to even, as all machines round, for sums below 2^22 */
 {
     const float shift = x < 0 ? -12582912.0f : 12582912.0f;
