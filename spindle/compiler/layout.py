@@ -51,7 +51,9 @@ class Layout:
 
     def bytes(self, rows: int, planes: int = 1) -> int:
         """What so many rows take; of bytes, four are read at once, beyond the last too."""
-        return self.each * rows * self.row * planes + (QUAD if self.each == 1 else 0)
+        spared = self.row - self.last.row if self.rest and (planes == 1 or not self.sliced) else 0
+        numbers = self.row * planes - (spared if planes == self.tiles else 0)
+        return self.each * rows * numbers + (QUAD if self.each == 1 else 0)
 
     @property
     def planes(self) -> int:
