@@ -46,7 +46,17 @@ def answers(graph: Graph, task: Task) -> int:
 def check(
     graph: Graph, task: Task, labels: Sequence[str] = (), name: object = "this model"
 ) -> None:
-    """That its answer is of the form its task has, and its labels as many as its classes."""
+    """That it answers its task, of pictures, and that its labels are as many as its classes."""
+    answering(graph, task, name)
+    if graph.input.shape[2] != 3:
+        raise ValueError(f"{name} sees {graph.input.shape[2]} channels; pictures have 3")
+    count = answers(graph, task)
+    if labels and count and len(labels) != count:
+        raise ValueError(f"{name} knows {count} classes, but has {len(labels)} labels")
+
+
+def answering(graph: Graph, task: Task, name: object = "this model") -> None:
+    """That its answer is of the form its task has, whatever it sees."""
     shape, last = graph.output.shape, deciding(graph)
     fits = {
         "classify": shape[:2] == (1, 1),
@@ -59,8 +69,3 @@ def check(
         raise ValueError(
             f"the task of {name} is {task}, but its answer is {type(last).__name__} of {shape}"
         )
-    if graph.input.shape[2] != 3:
-        raise ValueError(f"{name} sees {graph.input.shape[2]} channels; pictures have 3")
-    count = answers(graph, task)
-    if labels and count and len(labels) != count:
-        raise ValueError(f"{name} knows {count} classes, but has {len(labels)} labels")

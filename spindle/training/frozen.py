@@ -10,7 +10,7 @@ from dataclasses import replace
 from itertools import islice
 from math import inf
 from statistics import mean
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import numpy as np
 import torch
@@ -19,7 +19,8 @@ from torch import Tensor
 from torch.nn import functional
 
 from spindle.model.graph import Graph
-from spindle.model.ops import Fit, Image
+from spindle.model.ops import Conv, Fit, Image
+from spindle.model.ops import Tensor as Place
 from spindle.model.weights import Weights
 from spindle.training.layout import quick
 from spindle.training.network import Network
@@ -28,7 +29,7 @@ from spindle.training.transfer import predictors
 T = TypeVar("T")
 Floats = NDArray[np.float32]
 Lessons = tuple[Tensor, Tensor]  # features, classes
-Ask = Callable[[NDArray[np.uint8]], Floats]  # pictures, and what a trunk says of each
+Ask = Callable[[NDArray[Any]], Floats]  # pictures or maps, and what a trunk says of each
 Reading = Callable[[Graph, Weights, int], "Ask | None"]  # a trunk that so many are to be shown to
 PIXELS, MOST = 8 * 224 * 224, 64  # in a batch: what a core's cache still holds; measured
 PENALTIES = tuple(10.0 ** (-half / 2) for half in range(11))  # strongest first
@@ -36,23 +37,35 @@ FOLDS, FEW = 5, 2000  # of more pictures than those few, one fold says enough
 STEPS = 100  # of L-BFGS at most, for each penalty
 
 
-def trunk(graph: Graph, weights: Weights) -> tuple[Graph, Weights]:
-    """The part of a classifier before its last convolution."""
+def trunk(graph: Graph, weights: Weights, taught: int = 0) -> tuple[Graph, Weights]:
+    """The part of a classifier before its last convolution, and before so many more."""
     last = predictors(graph, "classify")
     if [(op.norm, op.act, op.inputs[0].shape[:2]) for op in last] != [(None, None, (1, 1))]:
         raise ValueError("only a classifier that ends in one layer can be taught that layer alone")
     part = graph.until(last[0].inputs[0].name)
+    part = part.until(before(part, taught).name)
     return part, {name: weights[name] for name in part.arrays}
+
+
+def before(graph: Graph, taught: int) -> Place:
+    """The last tensor through which all goes that so many convolutions stand behind."""
+    needed = {graph.output.name}
+    for op in reversed(graph.ops[1:]):
+        if taught <= 0 and needed == {op.name}:
+            return op.output
+        taught -= isinstance(op, Conv)
+        needed = needed - {op.name} | {tensor.name for tensor in op.reads}
+    raise ValueError("this network is too short for its end to be taught alone")
 
 
 def by_torch(graph: Graph, weights: Weights, device: str = "cpu") -> Ask:
     """The trunk as torch reads it."""
     network = quick(Network(graph, weights).to(device))
 
-    def ask(pictures: NDArray[np.uint8]) -> Floats:
+    def ask(pictures: NDArray[Any]) -> Floats:
         made = network(torch.from_numpy(pictures).to(device).permute(0, 3, 1, 2))
         assert isinstance(made, Tensor)  # a trunk has one output
-        return made.flatten(1).cpu().numpy()
+        return made.permute(0, 2, 3, 1).flatten(1).cpu().numpy()
 
     return ask
 
@@ -61,7 +74,7 @@ def features(
     ask: Ask,
     image: Image,
     samples: Iterable[T],
-    see: Callable[[T], NDArray[np.uint8]],
+    see: Callable[[T], NDArray[Any]],
     mirrored: bool = False,
     workers: int = 2,
     show: Callable[[int], None] = lambda done: None,

@@ -64,7 +64,7 @@ def learnt(graph: Graph, task: Task) -> Graph:
 
 def roles(graph: Graph, task: Task) -> dict[str, ops.Tensor]:
     """The tensors that are learnt on, found by what the deciding op reads."""
-    tasks.check(graph, task)
+    tasks.answering(graph, task)
     last = tasks.deciding(graph)
     match task:
         case "classify":
@@ -133,7 +133,7 @@ def precise(value: Tensor) -> Tensor:
 
 def loss_for(graph: Graph, task: Task, **settings: Any) -> Loss:
     """The costs of this network's answers; `graph` is the whole one, settings are Terms'."""
-    tasks.check(graph, task)
+    tasks.answering(graph, task)
     terms = Terms(**settings)
     match task:
         case "classify":

@@ -49,7 +49,9 @@ class Recipe:
     norms: Literal["auto", "train", "frozen", "estimate"] = say(
         "auto", "batch norm: taught, frozen, or counted anew to judge by; auto: for small batches"
     )
-    cached: bool = say(False, "only the classifier learns, from features that are computed once")
+    cached: bool = say(
+        False, "only the end of a classifier learns, from features that are computed once"
+    )
     # how pictures are varied
     crop: Literal["usual", Crop] = say(
         "usual", "the task's own way of looking at a part of a picture, or another's"
@@ -119,7 +121,11 @@ POSE = Recipe(epochs=210, batch=64, rate=5e-4, decay=0.0, turn=40.0, colour=0.1)
 REID = Recipe(
     epochs=60, batch=64, rate=3.5e-4, decay=5e-4, warmup=5, smoothing=0.1, erase=0.5, colour=0.1
 )
-FROZEN = Recipe(cached=True, crop="none", colour=0, average=0)
+# what the end of a trunk learns by; its rate and its epochs by cross-validation (LOG.md)
+FROZEN = Recipe(
+    cached=True, epochs=4, batch=64, rate=4e-4, decay=0.0, warmup=0.4, drop=0.5, norms="frozen",
+    crop="none", colour=0, average=0,
+)  # fmt: skip
 # with the rounding of bytes; the network knows all but that, so it listens to itself in float most
 AWARE = Recipe(
     epochs=2, rate=5e-5, decay=0.0, warmup=0.1, drop=0.0, average=0.99, least=0.5, colour=0.1,

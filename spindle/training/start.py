@@ -22,6 +22,7 @@ from spindle.model.ops import Fit, Image
 from spindle.model.weights import Model, Weights, digest, initial
 from spindle.training import checkpoint
 from spindle.training import recipe as recipes
+from spindle.training.ending import ending, taught
 from spindle.training.feed import Show, alive, with_cure
 from spindle.training.frozen import (
     Reading,
@@ -45,7 +46,9 @@ from spindle.training.transfer import begin
 LOCK = ".lock"  # beside what the run leaves
 A_FEW = 100  # pictures that show of what shape they all are
 ALIKE = 0.05  # of two shapes, in logarithms
-FEW = 1000  # pictures, of which mirror images are worth their time
+# of fewer pictures mirror images are worth their time, and the last layer is all they can teach;
+# more teach so many convolutions before it as well: a bottleneck and what widens it (LOG.md)
+FEW, TAUGHT = 1000, 4
 
 
 def train(
@@ -101,7 +104,7 @@ def train(
             if recipe.cached and graph.of_bytes:
                 raise ValueError("a last layer of bytes is not fitted alone: leave out --cached")
             if recipe.cached:
-                return last_layer(run, first, teacher, reading)
+                return by_its_end(run, first, teacher, reading)
             if normless(graph) and recipe.norms != "frozen":
                 if state:
                     graph = normed(graph)
@@ -137,8 +140,8 @@ def fitting(samples: Samples, image: Image) -> Fit:
     return "stretch" if alike else "crop"
 
 
-def last_layer(run: Run, first: Weights, teacher: Model | None, reading: Reading) -> Model:
-    """A classifier whose trunk stays as it is, and whose last layer is fitted to what that says."""
+def by_its_end(run: Run, first: Weights, teacher: Model | None, reading: Reading) -> Model:
+    """A classifier whose trunk stays, but for what many pictures teach its end."""
     data, graph, device = run.data, run.graph, run.machine.device
     if data.task != "classify":
         raise ValueError(f"only a classifier can be taught its last layer alone, not {data.task}")
@@ -152,16 +155,23 @@ def last_layer(run: Run, first: Weights, teacher: Model | None, reading: Reading
         except ValueError as error:
             raise ValueError(with_cure(sample, error)) from None
 
-    part, mirrored = trunk(graph, first), len(train) < FEW
-    ask = reading(*part, len(train) * (1 + mirrored)) if device.type == "cpu" else None
+    few, seed, classes = len(train) < FEW, run.recipe.seed, len(data.labels)
+    part = trunk(graph, first, 0 if few else TAUGHT)
+    ask = reading(*part, len(train) * (1 + few)) if device.type == "cpu" else None
     rows = features(
-        ask or by_torch(*part, str(device)), graph.image, train, see, mirrored, cores(),
+        ask or by_torch(*part, str(device)), graph.image, train, see, few, cores(),
         show=lambda done: run.watch(Moment("looking at pictures", done, len(train))),
     )  # fmt: skip
     kinds = np.array([sample.kind for sample in train])
-    learnt = with_last(
-        graph, first, *fit_classifier(rows, kinds, len(data.labels), run.recipe.seed)
-    )
+    if few:
+        learnt = with_last(graph, first, *fit_classifier(rows, kinds, classes, seed))
+    else:
+        place = part[0].output
+        maps = rows.reshape(len(rows), *place.shape)
+        learnt = first | taught(
+            ending(graph, place), first, maps, kinds, run.recipe, run.machine,
+            show=lambda done: run.watch(Moment("learning its end", done, run.recipe.epochs)),
+        )  # fmt: skip
     scores = judged(graph, learnt, data, run.machine, run.watch).scores()
     weights.save(run.model(learnt, scores), run.folder / MODEL)
     checkpoint.save(run.folder, {"settings": run.settings})
