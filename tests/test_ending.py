@@ -85,11 +85,18 @@ def test_an_ending_learns_what_its_last_layer_cannot_and_the_same_each_time() ->
     assert changed == set(end.arrays) - counted
 
 
-@pytest.mark.parametrize(("few", "stages"), [(9, {"logits"}), (8, {"block17", "head", "logits"})])
-def test_many_pictures_teach_the_end_and_few_the_last_layer(
-    few: int, stages: set[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+END = {"block17", "head", "logits"}
+MAPS = 8 * 4 * 2 * 2 * 56  # bytes: of 8 pictures, floats of 2 x 2 x 56
+
+
+@pytest.mark.parametrize(
+    ("few", "room", "stages"), [(9, MAPS, {"logits"}), (8, MAPS, END), (8, MAPS - 1, {"logits"})]
+)
+def test_many_pictures_teach_the_end_and_few_or_too_many_the_last_layer(
+    few: int, room: int, stages: set[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(start, "FEW", few)
+    monkeypatch.setattr(start, "ROOM", room)
     graph = mobilenet_v2(0.35, 64, classes=len(KINDS), family=FOLDED)
     first = Model(graph, scrambled(graph), "classify", KINDS)
     made = start.train(lessons("classify", 8), tmp_path, FROZEN, first, device="cpu")

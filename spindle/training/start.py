@@ -5,7 +5,7 @@ from __future__ import annotations
 from contextlib import AbstractContextManager, nullcontext, suppress
 from dataclasses import asdict, replace
 from itertools import islice
-from math import log
+from math import log, prod
 from pathlib import Path
 from typing import Any
 
@@ -49,6 +49,7 @@ ALIKE = 0.05  # of two shapes, in logarithms
 # of fewer pictures mirror images are worth their time, and the last layer is all they can teach;
 # more teach so many convolutions before it as well: a bottleneck and what widens it (LOG.md)
 FEW, TAUGHT = 1000, 4
+ROOM = 2 << 30  # bytes of what reaches that end; where they are more, the last layer must do
 
 
 def train(
@@ -156,20 +157,22 @@ def by_its_end(run: Run, first: Weights, teacher: Model | None, reading: Reading
             raise ValueError(with_cure(sample, error)) from None
 
     few, seed, classes = len(train) < FEW, run.recipe.seed, len(data.labels)
-    part = trunk(graph, first, 0 if few else TAUGHT)
+    maps = trunk(graph, first, TAUGHT)
+    alone = few or 4 * len(train) * prod(maps[0].output.shape) > ROOM
+    part = trunk(graph, first) if alone else maps
     ask = reading(*part, len(train) * (1 + few)) if device.type == "cpu" else None
     rows = features(
         ask or by_torch(*part, str(device)), graph.image, train, see, few, cores(),
         show=lambda done: run.watch(Moment("looking at pictures", done, len(train))),
     )  # fmt: skip
     kinds = np.array([sample.kind for sample in train])
-    if few:
+    if alone:
         learnt = with_last(graph, first, *fit_classifier(rows, kinds, classes, seed))
     else:
         place = part[0].output
-        maps = rows.reshape(len(rows), *place.shape)
         learnt = first | taught(
-            ending(graph, place), first, maps, kinds, run.recipe, run.machine,
+            ending(graph, place), first, rows.reshape(len(rows), *place.shape), kinds, run.recipe,
+            run.machine,
             show=lambda done: run.watch(Moment("learning its end", done, run.recipe.epochs)),
         )  # fmt: skip
     scores = judged(graph, learnt, data, run.machine, run.watch).scores()
