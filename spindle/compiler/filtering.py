@@ -132,7 +132,7 @@ def filtered(op: Conv, writer: Writer, first: str, last: str, beyond: str) -> Li
     made, x = writer.layout(op.output), writer.layout(op.inputs[0])
     each = beat(op, x)
     if op.whole:
-        pieces = x.pitch // x.rest if x.rest and not x.within else x.pieces
+        pieces = x.last.pieces if x.rest else 1
         base = writer.pack(op, quads.filters, whole(op, writer) // GROUP, pieces)
     else:
         base = writer.keep(op, pack.filters, whole(op, writer))

@@ -37,7 +37,7 @@ class Layout:
     @property
     def last(self) -> Layout:
         """How the last plane lies, where its pixels are narrower."""
-        return replace(self, pitch=self.rest, within=self.row)
+        return self if self.within else replace(self, pitch=self.rest, within=self.row)
 
     @property
     def broad(self) -> int:

@@ -67,7 +67,7 @@ INLINE float sum_of(vf v)
     return sum;
 }
 
-INLINE float first(vf v)
+INLINE float first_lane(vf v)
 {
     float room[LANES];
     store(room, v);
@@ -78,7 +78,7 @@ INLINE float most_of(vf v)
 {
     for (int n = LANES / 2; n; n /= 2)
         v = most(v, around(v, n));
-    return first(v);
+    return first_lane(v);
 }
 
 /* y may be x. */
@@ -115,7 +115,7 @@ INLINE int first_of(vf best, vf at, float *value)
     vf place = above(all(*value), best, all(16777216.0f), add(at, load(lanes)));
     for (int n = LANES / 2; n; n /= 2)
         place = least(place, around(place, n));
-    return (int)first(place);
+    return (int)first_lane(place);
 }
 
 /* The first of the largest, of at most 2 to the 24. */

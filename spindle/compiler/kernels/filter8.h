@@ -2,8 +2,9 @@
  *
  * Included once for each shape a network needs, with PIXELS, SIDE and FILTER (its name) defined.
  * The bytes of a column, up to four rows of it, are quads, which the pixels beside share: first and
- * third, second and fourth, lest the heaviest weight, in the middle, has a neighbour.  Weights are those of one group, its channels in the order of `columns`: what sums begin with, scales,
- * zeros; then of each half, column by column, four rows at a time, the quads.
+ * third, second and fourth, lest the heaviest weight, in the middle, has a neighbour.  Weights are
+ * those of one group, its channels in the order of `columns`: what sums begin with, scales, zeros;
+ * then of each half, column by column, four rows at a time, the quads.
  * Where a plane is so narrow that a group holds several pixels of it, PIXELS counts groups: each
  * is of `pieces` pixels, which lie where their turn is.
  */

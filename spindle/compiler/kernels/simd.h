@@ -46,7 +46,7 @@ INLINE vf around(vf a, int n) /* each lane takes that n beyond it */
     const __m512i lane = _mm512_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15);
     return _mm512_permutexvar_ps(_mm512_add_epi32(lane, _mm512_set1_epi32(n)), a);
 }
-INLINE vf nearest(vf a) /* for numbers that 32 bits hold; gcc's macro for any does not pass -Wconversion */
+INLINE vf nearest(vf a) /* of what 32 bits hold: gcc's macro for the rest fails -Wconversion */
 {
     return _mm512_cvtepi32_ps(_mm512_cvtps_epi32(a));
 }

@@ -7,7 +7,6 @@
  * Of briefs, pairs are what else numbers are: in x, in the window and in the weights.
  * With HALF, half of the last vector is summed, and the other half made nothing.
  */
-
 #ifndef READ
 #define READ float
 #endif
@@ -20,6 +19,8 @@
 #ifndef HALF
 #define HALF 0
 #endif
+#define ADDED(n, a, b, sum)                                                                        \
+    ((n) < VECTORS - HALF ? OF(madd, READ)(a, b, sum) : OF(half_madd, READ)(a, b, sum))
 INLINE void TILE(const float *const *x, Window at, int shift, const float *w, const float *start,
                  int apart, MADE *y, int step, const MORE *shortcut, int beside, enum act act,
                  const float *soon, int each)
@@ -44,8 +45,7 @@ INLINE void TILE(const float *const *x, Window at, int shift, const float *w, co
                     UNROLL for (int n = 0; n < VECTORS; n++) {
                         const vf weight = OF(part, READ)(load(w + n * LANES), part);
                         UNROLL for (int m = 0; m < PIXELS; m++)
-                            sum[m][n] = n < VECTORS - HALF ? OF(madd, READ)(one[m], weight, sum[m][n])
-                                                           : OF(half_madd, READ)(one[m], weight, sum[m][n]);
+                            sum[m][n] = ADDED(n, one[m], weight, sum[m][n]);
                     }
                 }
 #else
@@ -57,8 +57,7 @@ INLINE void TILE(const float *const *x, Window at, int shift, const float *w, co
                     UNROLL for (int m = 0; m < PIXELS; m++) {
                         const vf one = OF(part, READ)(all(from[m * at.step + k]), part);
                         UNROLL for (int n = 0; n < VECTORS; n++)
-                            sum[m][n] = n < VECTORS - HALF ? OF(madd, READ)(one, weight[n], sum[m][n])
-                                                           : OF(half_madd, READ)(one, weight[n], sum[m][n]);
+                            sum[m][n] = ADDED(n, one, weight[n], sum[m][n]);
                     }
                 }
 #endif
@@ -76,6 +75,7 @@ INLINE void TILE(const float *const *x, Window at, int shift, const float *w, co
 #undef PIXELS
 #undef VECTORS
 #undef HALF
+#undef ADDED
 #undef READ
 #undef MADE
 #undef MORE
