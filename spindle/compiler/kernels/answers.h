@@ -118,27 +118,27 @@ INLINE int first_of(vf best, vf at, float *value)
     return (int)first_lane(place);
 }
 
-/* The first of the largest, of at most 2 to the 24. */
+/* The first of the largest. */
 static inline int arg_max(const float *x, int channels)
 {
     int found = 0;
-    float value = x[0];
-    if (channels >= LANES) { /* the last vector goes back for some that were seen before */
-        vf best = load(x), at = zeros();
-        for (int c = LANES; c < channels; c += LANES) {
-            const int from = c + LANES <= channels ? c : channels - LANES;
-            const vf next = load(x + from);
-            at = above(next, best, all((float)from), at);
-            best = above(next, best, next, best);
-        }
-        return first_of(best, at, &value);
+    if (channels < LANES) {
+        for (int c = 1; c < channels; c++)
+            found = x[c] > x[found] ? c : found;
+        return found;
     }
-    for (int c = 1; c < channels; c++)
-        if (x[c] > value) {
-            value = x[c];
-            found = c;
-        }
-    return found;
+    /* the last vector goes back for some that were seen before */
+    const int last = channels - LANES;
+    vf best = load(x);
+    for (int c = LANES; c < channels; c += LANES)
+        best = most(best, load(x + (c < last ? c : last)));
+    best = all(most_of(best));
+    for (int c = 0; c < channels; c += LANES) {
+        const int from = c < last ? c : last, lane = first_same(load(x + from), best);
+        if (lane < LANES)
+            return from + lane;
+    }
+    return found; /* of what is no number */
 }
 
 /* A vector at length one; y may be x. */

@@ -41,6 +41,10 @@ INLINE vf above(vf a, vf b, vf yes, vf no) /* yes where a > b, or else no */
 {
     return _mm512_mask_blend_ps(_mm512_cmp_ps_mask(a, b, _CMP_GT_OQ), no, yes);
 }
+INLINE int first_same(vf a, vf b) /* the first lane that is equal in both, or LANES */
+{
+    return __builtin_ctz((unsigned)_mm512_cmp_ps_mask(a, b, _CMP_EQ_OQ) | 1u << LANES);
+}
 INLINE vf around(vf a, int n) /* each lane takes that n beyond it */
 {
     const __m512i lane = _mm512_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15);
@@ -79,6 +83,10 @@ INLINE vf above(vf a, vf b, vf yes, vf no)
 {
     return _mm256_blendv_ps(no, yes, _mm256_cmp_ps(a, b, _CMP_GT_OQ));
 }
+INLINE int first_same(vf a, vf b)
+{
+    return __builtin_ctz((unsigned)_mm256_movemask_ps(_mm256_cmp_ps(a, b, _CMP_EQ_OQ)) | 1u << LANES);
+}
 INLINE vf around(vf a, int n)
 {
     const __m256i lane = _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7);
@@ -111,6 +119,11 @@ INLINE vf over(vf a, vf b) { return vdivq_f32(a, b); }
 INLINE vf most(vf a, vf b) { return vmaxq_f32(a, b); }
 INLINE vf least(vf a, vf b) { return vminq_f32(a, b); }
 INLINE vf above(vf a, vf b, vf yes, vf no) { return vbslq_f32(vcgtq_f32(a, b), yes, no); }
+INLINE int first_same(vf a, vf b)
+{
+    const uint64_t lanes = vget_lane_u64(vreinterpret_u64_u16(vmovn_u32(vceqq_f32(a, b))), 0);
+    return lanes ? __builtin_ctzll(lanes) / 16 : LANES;
+}
 INLINE vf around(vf a, int n) { return n == 2 ? vextq_f32(a, a, 2) : vextq_f32(a, a, 1); }
 INLINE vf nearest(vf a) { return vrndnq_f32(a); }
 INLINE vf two_to(vf n)
@@ -147,6 +160,10 @@ INLINE vf least(vf a, vf b) { return wasm_f32x4_pmin(b, a); }
 INLINE vf above(vf a, vf b, vf yes, vf no)
 {
     return wasm_v128_bitselect(yes, no, wasm_f32x4_gt(a, b));
+}
+INLINE int first_same(vf a, vf b)
+{
+    return __builtin_ctz((unsigned)wasm_i32x4_bitmask(wasm_f32x4_eq(a, b)) | 1u << LANES);
 }
 INLINE vf around(vf a, int n)
 {
@@ -185,6 +202,13 @@ INLINE vf over(vf a, vf b) { EACH(a.at[i] / b.at[i]); }
 INLINE vf most(vf a, vf b) { EACH(a.at[i] > b.at[i] ? a.at[i] : b.at[i]); }
 INLINE vf least(vf a, vf b) { EACH(a.at[i] < b.at[i] ? a.at[i] : b.at[i]); }
 INLINE vf above(vf a, vf b, vf yes, vf no) { EACH(a.at[i] > b.at[i] ? yes.at[i] : no.at[i]); }
+INLINE int first_same(vf a, vf b)
+{
+    int i = 0;
+    while (i < LANES && a.at[i] != b.at[i])
+        i++;
+    return i;
+}
 INLINE vf around(vf a, int n) { EACH(a.at[(i + n) % LANES]); }
 INLINE float nearest_of(float x) /* to even, as all machines round, for sums below 2^22 */
 {
