@@ -13,12 +13,13 @@ from numpy.typing import NDArray
 
 import spindle
 from spindle.compiler import build, reference
-from spindle.compiler.pipeline import passed
+from spindle.compiler.library import Library
+from spindle.compiler.pipeline import compile, passed
 from spindle.compiler.schedule import Limits
 from spindle.compiler.targets import AVX2, AVX512, I8MM, NEON, PLAIN, WASM, Isa, target
 from spindle.model.graph import Builder, Graph
 from spindle.model.ops import Act, Conv, Deconv
-from spindle.model.weights import Weights
+from spindle.model.weights import Model, Weights
 from tests import drawn
 from tests.abroad import in_wasm, needed, on_arm, on_cortex
 from tests.compiled import HERE
@@ -157,6 +158,17 @@ def test_planes_narrower_than_a_group_of_channels(isa: Isa) -> None:
     for n, (network, model) in enumerate(zip(built(sources, isa), models, strict=True)):
         picture = pictures(model[0], n)[0]
         assert judged(*model, picture, network.run(picture, n % 2 + 1)) == 1, shapes[n]
+
+
+@pytest.mark.parametrize("threads", [1, 2])
+def test_with_all_that_this_processor_has(threads: int, tmp_path: Path) -> None:
+    """Such as VNNI, which its level alone does not promise."""
+    graph = HEADS["classes"]
+    model = gridded(graph, settled(graph))
+    source = compile(Model(*model, "classify"), target(), threads=threads)
+    library = Library(build.build(source, target(), tmp_path / "model.so"), threads)
+    for picture in pictures(graph, 2):
+        assert judged(*model, picture, library.run(picture)) == 1
 
 
 @pytest.mark.parametrize("seed", range(6))
