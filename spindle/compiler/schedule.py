@@ -19,7 +19,7 @@ from spindle.model.ops import Add, Conv, Deconv, Image, Mean, Op, Resize, Rows, 
 CACHE = 512 << 10  # bytes of a core's second level; more for rings was never quicker
 NEARER = 1 / 8  # of what it takes to fetch a byte from beyond the second, from there
 MEETING = 16 << 10  # bytes, in about a microsecond
-FEW_ROWS = 28  # of fewer, each thread takes channels rather than rows
+FEW_ROWS = 7  # of fewer for each thread, they take channels rather than rows
 
 
 @dataclass(frozen=True)
@@ -81,7 +81,7 @@ def planned(graph: Graph, groups: Iterable[Group], isa: Isa, threads: int) -> Pl
 
 def shaped(group: Group, graph: Graph, threads: int, isa: Isa) -> Group:
     """What follows from the ops of a group: its wide tensors, and how threads share it."""
-    lanes = threads == 1 or not splits(group, graph)
+    lanes = threads == 1 or not splits(group, graph, threads)
     return replace(group, wide=tiles(group, graph, isa), lanes=lanes)
 
 
@@ -277,10 +277,10 @@ def inside(group: Group, graph: Graph) -> set[str]:
     return {op.name for op in group.ops} - {op.name for op in sinks(group, graph)}
 
 
-def splits(group: Group, graph: Graph) -> bool:
+def splits(group: Group, graph: Graph, threads: int) -> bool:
     """Whether each thread can make rows of its own without reading another's."""
     ends = sinks(group, graph)
-    if len(ends) > 1 or isinstance(ends[0], (Mean, Rows)) or extent(ends[0]) < FEW_ROWS:
+    if len(ends) > 1 or isinstance(ends[0], (Mean, Rows)) or extent(ends[0]) < FEW_ROWS * threads:
         return False
     return all(
         reach(op, tensor) or (isinstance(op, Resize) and tensor not in group)
