@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from spindle.compiler import quads
 from spindle.compiler.fused import Sum
 from spindle.compiler.summing import ACTS, Chunk, Tile, phased, pointers, side, spans, step
-from spindle.compiler.tiling import FAR, QUAD
+from spindle.compiler.tiling import QUAD
 from spindle.compiler.writer import Lines
 
 
@@ -52,7 +52,7 @@ class ByteTile(Tile):
             pitch = writer.layout(op.shortcut).pitch
             more = f"more{channel} + p * {pitch}, {pitch}"
         for begin, end, count in spans(self.pixels):
-            soon = self.soon(self.deep * self.block, count) if op.params > FAR else "w, 0"
+            soon = self.soon(self.deep * self.block, count)
             yield f"for (int p = {begin}; p < {end}; p += {count}) {{"
             yield (
                 f"    {writer.kernel('tile8', count, self.size)}(x, window, p * window.step, w, "

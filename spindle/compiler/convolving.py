@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from spindle.compiler.bytewise import ByteTile
 from spindle.compiler.summing import ROWS, Tile, passes
-from spindle.compiler.tiling import phase, rows
+from spindle.compiler.tiling import GROUP, phase, rows
 from spindle.compiler.writer import Lines, Writer, under
 from spindle.model.ops import Conv, Op
 
@@ -62,11 +62,11 @@ def plane(op: Conv, writer: Writer) -> list[str]:
     """What makes a plane of a wide tensor."""
     (one,) = passes(op)
     tiling, made = writer.tiling(op), writer.layout(op.output)
-    size, times = tiling.vectors[0]
+    size, _ = tiling.vectors[0]
     loop = f"for (int y = {writer.made(op)}; y < until; y++)"
     tile: Tile
     if made.within:
-        rest, done = tiling.vectors[-1][0], size * times if len(tiling.vectors) > 1 else 0
+        rest, done = tiling.vectors[-1][0], (made.tiles - 1) * GROUP
         pixels = rows(one.count, rest, op.kernel**2 * op.inputs[0].shape[2], writer.isa, True)
         tile = ByteTile(op, writer, one, pixels, rest, done, loop, "y", "0")
         lines = list(tile.lines())

@@ -177,9 +177,7 @@ class Tile:
                 parts["more"] = op.shortcut
             kernel = writer.kernel("tile", count, self.size, self.half, **parts)
             yield f"for (int p = {begin}; p < {end}; p += {count}) {{"
-            soon = (
-                self.soon(chunk.depth * self.block, count) if x.each * op.params > FAR else "w, 0"
-            )
+            soon = self.soon(chunk.depth * self.block, count)
             yield (
                 f"    {kernel}(x, window, p * window.step{shift}, "
                 f"w, {start}, {to}, {apart}, {more}, {act}, {soon});"
@@ -190,9 +188,11 @@ class Tile:
         """Which of the weights that follow these, so many, are asked for while a tile is summed.
 
         Each tile of pixels asks for its share; a pixel by itself for nothing, as nothing hides it.
+        Nor is what the first level keeps asked for.
         """
         total = self.writer.rows(self.op) // self.writer.flat(self.op) * self.one.count
-        if total == 1:
+        learnt = self.writer.layout(self.op.inputs[0]).each * self.op.params
+        if total == 1 or learnt <= FAR:
             return "w, 0"
         place = f"({self.y.removeprefix('y + ')} * {self.one.count} + p)"
         return f"w + {size} + {place} * {-(-size // total)}, {-(-self.block * pixels // total)}"

@@ -91,14 +91,12 @@ def grouped_tiling(width: int, groups: int, rest: int, depth: int, isa: Isa) -> 
 
     The last group may be of fewer vectors, which are then a tile of their own.
     """
-    choices = []
+    choices, narrow = [], int(rest > 0)
     for across in (size for size in range(1, GROUP + 1) if GROUP % size == 0):
-        pixels, count = rows(width, across, depth, isa, True), groups * GROUP // across
-        if rest:
-            count -= GROUP // across
+        pixels, count = rows(width, across, depth, isa, True), (groups - narrow) * GROUP // across
         cost = sum(cycles(m, across, depth, isa, True) * times for m, times in pixels) * count
-        columns = tuple((size, times) for size, times in ((across, count), (rest, 1)) if times)
-        choices.append((cost, Tiling(pixels, columns if rest else ((across, count),))))
+        columns = tuple(run for run in ((across, count), (rest, narrow)) if run[1])
+        choices.append((cost, Tiling(pixels, columns)))
     return min(choices, key=lambda choice: choice[0])[1]
 
 

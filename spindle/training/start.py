@@ -157,9 +157,9 @@ def by_its_end(run: Run, first: Weights, teacher: Model | None, reading: Reading
             raise ValueError(with_cure(sample, error)) from None
 
     few, seed, classes = len(train) < FEW, run.recipe.seed, len(data.labels)
-    maps = trunk(graph, first, TAUGHT)
-    alone = few or 4 * len(train) * prod(maps[0].output.shape) > ROOM
-    part = trunk(graph, first) if alone else maps
+    part, alone = trunk(graph, first, 0 if few else TAUGHT), few
+    if 4 * len(train) * prod(part[0].output.shape) > ROOM:
+        part, alone = trunk(graph, first), True
     ask = reading(*part, len(train) * (1 + few)) if device.type == "cpu" else None
     rows = features(
         ask or by_torch(*part, str(device)), graph.image, train, see, few, cores(),

@@ -1,4 +1,6 @@
-/* What is a number of 16 bits here?  Beside simd.h and bytes.h the only file to name instruction sets.
+/* What is a number of 16 bits here?
+ *
+ * But for simd.h, bytes.h and pieces.h nothing else names an instruction set.
  *
  * A brief is a bfloat16: the upper half of a float, rounded to nearest even.  Two that follow each
  * other are a pair, which travels as one float does: a vf then holds LANES pairs, and madd_brief

@@ -1,4 +1,5 @@
-/* What is a vector here?  But for bytes.h and brief.h nothing else names an instruction set.
+/* What is a vector here?  But for bytes.h, pieces.h and brief.h nothing else names an
+ * instruction set.
  *
  * vf is a vector of LANES floats; load and store want no alignment.
  *
