@@ -21,8 +21,8 @@ class ByteTile(Tile):
     def lines(self) -> Lines:
         """All its rows."""
         op, writer = self.op, self.writer
-        lanes, deep = writer.isa.lanes, self.deep
         base = writer.pack(op, quads.tiles, writer.tiling(op).vectors, self.run)
+        lanes, deep = writer.isa.lanes, self.deep
         yield (
             f"const float *const tile = "
             f"at->w + {base + self.done * lanes * deep} + {self.index} * {self.block * deep};"
@@ -72,4 +72,4 @@ class ByteTile(Tile):
         """Vectors of each vector of channels out: heads, then quads."""
         taps, depth = side(self.op), self.op.inputs[0].shape[2]
         fours = taps * -(-taps * depth // QUAD) if self.run else taps**2 * -(-depth // QUAD)
-        return fours + 2 + self.op.grid + 2 * isinstance(self.op, Sum)
+        return fours * self.writer.parts(self.op) + 2 + self.op.grid + 2 * isinstance(self.op, Sum)

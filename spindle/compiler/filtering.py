@@ -189,8 +189,7 @@ def deep(op: Conv, writer: Writer) -> int:
     """Numbers of 32 bits for each channel."""
     taps = side(op)
     if op.whole:
-        parts = 2 if writer.isa.parted and not writer.narrow(op) else 1
-        return 3 + taps * -(-taps // QUAD) * parts
+        return 3 + taps * -(-taps // QUAD) * writer.parts(op)
     return 1 + taps * taps
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,15 +18,19 @@ from spindle.model.ops import Conv
 from spindle.model.weights import Weights
 
 Array = NDArray[Any]
+Sums = Literal["narrow", "apart", "exact"]
 FLIP = 128  # less in each byte, where they are flipped
 
 
 @dataclass(frozen=True)
 class Packed:
-    """An op's numbers in reading order, and whether narrow sums hold them."""
+    """An op's numbers in reading order, and how they are to be summed.
+
+    Narrow sums hold no others than these; apart are even bytes and odd ones, as 16 bits.
+    """
 
     content: NDArray[np.uint32]
-    narrow: bool
+    sums: Sums
 
 
 def heads(op: Conv, weights: Weights, known: dict[str, Grid], isa: Isa) -> list[list[Array]]:
@@ -50,21 +54,26 @@ def tiles(
     """
     exact = integers(op, weights, known).weight
     parts: list[Array] = []
-    narrow = True
-    for head, kernel in zip(heads(op, weights, known, isa), kernels(op, exact), strict=True):
-        out, high = kernel.shape[:2]
-        rows = kernel.reshape(out, high, 1, -1) if run else kernel
-        rows = np.pad(rows, ((0, 0), (0, 0), (0, 0), (0, -rows.shape[3] % QUAD)))
-        quads = rows.reshape(out, -1, QUAD)
-        narrow &= holds(quads)
+    each = [fours(kernel, run) for kernel in kernels(op, exact)]
+    sums = summed(each, isa, op.output.shape[:2] == (1, 1))
+    for head, quads in zip(heads(op, weights, known, isa), each, strict=True):
         start = 0
         for size, times in columns:
             for _ in range(times):
                 here = slice(start, start := start + size * isa.lanes)
                 parts += [filled(values[here], here.stop - here.start) for values in head]
                 some = filled(quads[here], here.stop - here.start).transpose(1, 0, 2)
-                parts.append(np.ascontiguousarray(some).view(np.uint32))
-    return Packed(joined(parts), narrow)
+                some = some.reshape(-1, size, isa.lanes, QUAD)
+                parts.append(parted(some) if sums == "apart" else some)
+    return Packed(joined(parts), sums)
+
+
+def fours(kernel: Array, run: bool) -> Array:
+    """The weights of each channel out four by four, as tiles read them."""
+    out, high = kernel.shape[:2]
+    rows = kernel.reshape(out, high, 1, -1) if run else kernel
+    rows = np.pad(rows, ((0, 0), (0, 0), (0, 0), (0, -rows.shape[3] % QUAD)))
+    return rows.reshape(out, -1, QUAD)
 
 
 def filters(
@@ -79,7 +88,7 @@ def filters(
     order = columnwise(isa.lanes)
     parts: list[Array] = []
     each = [columns(kernel[..., 0]) for kernel in kernels(op, exact)]
-    narrow = all(holds(quads) for quads in each)
+    sums = summed(each, isa)
     for head, quads in zip(heads(op, weights, known, isa), each, strict=True):
         for group in range(groups):
             here = slice(group * block, (group + 1) * block)
@@ -88,8 +97,8 @@ def filters(
             some = filled(quads[here], block)[turn]
             some = some.reshape(2, 2, isa.lanes, -1, QUAD)  # half, vector, channel
             some = some.transpose(0, 3, 1, 2, 4)
-            parts.append(parted(some) if isa.parted and not narrow else some)
-    return Packed(joined(parts), narrow)
+            parts.append(parted(some) if sums == "apart" else some)
+    return Packed(joined(parts), sums)
 
 
 def columns(kernel: Array) -> Array:
@@ -109,6 +118,13 @@ def columnwise(lanes: int) -> Array:
     """The channels of a group as `columns` of kernels/bytes.h leaves them."""
     vector, lane = np.divmod(np.arange(GROUP * lanes), lanes)
     return np.asarray(16 * (lane // 4) + 4 * vector + lane % 4)
+
+
+def summed(each: list[Array], isa: Isa, once: bool = False) -> Sums:
+    """How quads are summed: weights that are read but once are not worth twice their bytes."""
+    if all(holds(quads) for quads in each):
+        return "narrow"
+    return "apart" if isa.parted and not once else "exact"
 
 
 def holds(quads: Array) -> bool:

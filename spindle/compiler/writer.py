@@ -40,7 +40,7 @@ class Writer:
     kept: dict[str, int] = field(default_factory=dict)
     shapes: set[Shape] = field(default_factory=set)  # of the kernels it calls
     known: dict[str, Grid] = field(default_factory=dict)
-    narrows: set[str] = field(default_factory=set)
+    sums: dict[str, quads.Sums] = field(default_factory=dict)
 
     def at(self, name: str) -> str:
         """The pointer to a tensor, or to what lies beside an op."""
@@ -88,19 +88,19 @@ class Writer:
         if op.name not in self.kept:
             packed = pack(op, self.weights, self.known, self.isa, *how)
             self.kept[op.name] = self.blob.add(packed.content)
-            self.narrows |= {op.name} if packed.narrow else set()
+            self.sums[op.name] = packed.sums
         return self.kept[op.name]
 
-    def narrow(self, op: Op) -> bool:
-        """Whether what was packed asks for narrow sums."""
-        return op.name in self.narrows
+    def parts(self, op: Op) -> int:
+        """As how many vectors a vector of its quads was packed."""
+        return 2 if self.sums[op.name] == "apart" else 1
 
     def ways(self, op: Op) -> str:
         """How an op makes what it makes of sums of bytes."""
         grid = self.known.get(op.name)
         beside = grid is not None and bool(grid.zero.any())
-        told = {"bytes": grid is not None, "beside": beside, "narrow": self.narrow(op)}
-        return " | ".join(f"made_{way}" for way, so in told.items() if so) or "0"
+        told = {"bytes": grid is not None, "beside": beside, self.sums[op.name]: True}
+        return " | ".join(f"made_{way}" for way, so in told.items() if so)
 
     def blank(self, tensor: Tensor) -> str:
         """A row that holds nothing but what stands for 0, with all that is read beyond it."""

@@ -12,7 +12,9 @@
 enum made { /* how: */
     made_bytes = 1,  /* bytes, not floats */
     made_beside = 2, /* zeros that are not 0 */
-    made_narrow = 4  /* by narrow_dot */
+    made_exact = 0,  /* by dot */
+    made_narrow = 4, /* by narrow_dot */
+    made_apart = 8   /* by part_dot */
 };
 
 INLINE const uint8_t *row8(const uint8_t *tensor, int y, int height, int ring, int size,
